@@ -1,0 +1,177 @@
+"""The application factory of every HTTP server of Raconteur: health, metrics, request ids, one shape of error."""
+
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.common.errors import PROBLEM_MEDIA_TYPE, ProblemError
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+_RETRY_AFTER_S: Final = "2"
+
+REQUESTS = Counter("raconteur_http_requests_total", "HTTP requests", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram("raconteur_http_request_seconds", "Time to answer", ["method", "route"])
+
+log = structlog.get_logger()
+
+
+def create_app(
+    *,
+    title: str,
+    version: str,
+    routers: list[APIRouter],
+    ready: Callable[[], Awaitable[dict[str, str]]],
+    max_body_bytes: int,
+    lifespan: Any = None,
+) -> FastAPI:
+    """A FastAPI app with ``/livez``, ``/readyz``, ``/metrics`` and problem+json errors.
+
+    ``ready`` answers the state of each part ("ready" or why not); ``/readyz`` is 200 when all are ready, else 503.
+    A body of more than ``max_body_bytes`` is refused with ``too_large`` while it arrives, before it is held.
+    """
+    configure_logging()
+    app = FastAPI(title=title, version=version, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
+    app.middleware("http")(_observe)
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+    @app.get("/livez", tags=["health"], summary="Is the process alive?")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"], summary="Can requests be served?")
+    async def readyz() -> JSONResponse:
+        parts = await ready()
+        good = all(state == "ready" for state in parts.values())
+        return JSONResponse({"status": "ready" if good else "not ready", "parts": parts}, 200 if good else 503)
+
+    @app.get("/metrics", tags=["health"], summary="Prometheus metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def configure_logging() -> None:
+    """JSON lines on standard error: time, level, event, request id; never a story, a name of a file or a pixel."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+def problem_response(error: ProblemError, request_id: str | None) -> JSONResponse:
+    """problem+json with Retry-After where the caller should come back."""
+    headers = {"Retry-After": _RETRY_AFTER_S} if error.kind.status == 503 and error.kind.retryable else None
+    return JSONResponse(error.as_json(request_id), error.kind.status, headers, PROBLEM_MEDIA_TYPE)
+
+
+async def _observe(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    request_id = request.headers.get(REQUEST_ID_HEADER, "")[:64] or uuid.uuid4().hex
+    request.state.request_id = request_id
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    began = time.perf_counter()
+    try:
+        response = await call_next(request)
+    finally:
+        structlog.contextvars.unbind_contextvars("request_id")
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    REQUESTS.labels(request.method, route, str(response.status_code)).inc()
+    REQUEST_SECONDS.labels(request.method, route).observe(time.perf_counter() - began)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
+
+
+def _request_id(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101 - registered for this class
+    return problem_response(error, _request_id(request))
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    return problem_response(validation_problem(error.errors()), _request_id(request))
+
+
+def validation_problem(errors: Any) -> ProblemError:
+    """The first fault of a pydantic error list, named by its field: argument, value, rule."""
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    param = ".".join(place) or None
+    value = repr(first.get("input"))
+    value = value if len(value) <= 80 else value[:77] + "..."
+    return ProblemError("invalid_request", f"{param or 'request'}: {first['msg']} (it was {value})", param=param)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem_response(ProblemError(code, detail), _request_id(request))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected_error", exc_info=error, request_id=_request_id(request))
+    return problem_response(
+        ProblemError("internal", "the server made a mistake; the log has it under this request id"),
+        _request_id(request),
+    )
+
+
+class _BodyLimit:
+    """Refuses a body that says it is too long, and one that turns out to be, before it is gathered."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app, self._max = app, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._max:
+            await self._refuse(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max:
+                raise ProblemError("too_large", self._rule())
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _rule(self) -> str:
+        return f"body: more than {self._max} bytes; the limit is {self._max}"
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await problem_response(ProblemError("too_large", self._rule()), None)(scope, receive, send)
