@@ -1,0 +1,196 @@
+"""The geometric draft: a portrait's lower face bent so that its landmarks reach their targets.
+
+Two thin-plate splines (Bookstein, 1989) carry the skin, one above and one below the line between the lips, so that a
+lip moves as a whole and its inner edge stays sharp. Behind the skin lies the mouth: teeth that the portrait shows stay
+where the skull holds them, the rest is dark. Nose and eyes are anchors; away from the jaw the motion fades to nothing.
+
+Lengths inside this file are in units of the 128 px face square (``SQUARE``), whatever the size of the picture.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.talkinghead.draft.lips import Floats, LipCurves, MouthAxes, close_seam, standing_open
+
+Bytes = NDArray[np.uint8]
+
+SQUARE: Final = 128.0
+TOP: Final = 56.0
+"""Nothing above this height of the square moves: it lies between the eyes (46) and the nose base (74)."""
+
+_JAW: Final = list(range(17))
+_STILL: Final = [*range(27, 48)]  # nose and eyes
+_UPPER: Final = [*_JAW, *_STILL, *range(48, 55), 60, 61, 62, 63, 64]
+_LOWER: Final = [*_JAW, *_STILL, 48, *range(54, 61), 64, 65, 66, 67]
+
+_GRID: Final = 2.0  # splines are evaluated on this pitch and interpolated: error below 0.05
+_SIZE_STEP: Final = 16  # TOP falls on whole pixels
+_FADE_IN: Final = 22.0  # from TOP down to full motion: nose base at 74, upper lip near 84
+_FADE_OUT: Final = 20.0  # from the jaw outwards: twice the widest jaw drop, so that the neck never folds
+_BORDER: Final = 8.0
+_SMOOTHING: Final = 0.05
+_EDGE: Final = 0.9  # width of the soft inner edge of a lip
+_DARK: Final = 0.22  # the mouth's inside against the lips' own colour
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How one frame's lower face moves; it serves any size of the square."""
+
+    upper: Floats  # (rows, columns, 2) from a place in the frame back to its place in the portrait, above the mouth
+    lower: Floats  # the same below the mouth
+    lips: LipCurves  # of the target
+
+
+class PortraitWarp:
+    """All that is the same for every frame of one portrait."""
+
+    def __init__(self, square: Bytes, landmarks: Floats) -> None:
+        """``square`` (S, S, 3) RGB and its (68, 2) landmarks in its pixels, whose centres are the integers."""
+        self._scale = square.shape[0] / SQUARE
+        raw = _to_units(landmarks, self._scale)
+        self.source = close_seam(raw)
+        self.axes = MouthAxes.of(self.source)
+        self._raw = raw
+        self._shows_mouth = standing_open(raw)
+        self._source_lips = LipCurves.through(self.source, self.axes)
+        self._dark = _mouth_colour(square, landmarks)
+
+    def motion(self, target: Floats) -> Motion | None:
+        """(68, 2) target landmarks in the pixels of the square given at first -> motion; None where nothing moves."""
+        shift = _to_units(target, self._scale) - self._raw
+        shift[_STILL] = 0
+        if not shift.any():
+            return None
+        target = self.source + shift
+        fade = _fade(target)[..., None]
+        upper, lower = (_spline(target[part], -shift[part]) * fade for part in (_UPPER, _LOWER))
+        return Motion(upper, lower, LipCurves.through(target, self.axes))
+
+    def draw(self, square: Bytes, motion: Motion | None) -> Bytes:
+        """The frame: ``square`` (S, S, 3), the portrait at any S that is a multiple of 16, bent by ``motion``."""
+        if motion is None:
+            return square.copy()
+        size = square.shape[0]
+        if size % _SIZE_STEP:
+            raise ValueError(f"square: its edge is {size} px and must be a multiple of {_SIZE_STEP}")
+        scale = size / SQUARE
+        top = int(TOP * scale)
+        places = _places(size, top)  # (rows, S, 2) in units
+        mouth = self.axes.to_mouth(places)
+        back = _resize(motion.lower, size, top)
+        back += _above(mouth, motion.lips)[..., None] * (_resize(motion.upper, size, top) - back)
+        x, y = np.moveaxis((places + back) * scale - 0.5, -1, 0)
+        skin = cv2.remap(square, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        # a resampler may round where it need not: what does not move is taken as it is
+        lower = square[top:]
+        skin = np.where(np.abs(back).max(-1, keepdims=True) > 1e-4, skin, lower)
+        hole = motion.lips.coverage(mouth, _EDGE)[..., None]
+        frame = square.copy()
+        frame[top:] = np.rint(skin + hole * (self._inside(lower, mouth) - skin)).astype(np.uint8)
+        return frame
+
+    def _inside(self, lower: Bytes, mouth: Floats) -> Floats:
+        """What lies behind the lips: the portrait's own teeth where it shows them, else dark."""
+        teeth = self._shows_mouth * self._source_lips.coverage(mouth, _EDGE)[..., None]
+        return (self._dark + teeth * (lower - self._dark)).astype(np.float32)
+
+
+def warp_square(square: Bytes, source: Floats, target: Floats) -> Bytes:
+    """Bend the lower face of ``square`` so that ``source`` landmarks reach ``target``; the opened mouth is filled.
+
+    ``square`` (S, S, 3) RGB face square, S a multiple of 16; ``source`` and ``target`` (68, 2) in its pixels, whose centres are
+    the integers. Nose and eyes are held: their targets are not looked at. Equal landmarks give an equal picture.
+    """
+    portrait = PortraitWarp(square, source)
+    return portrait.draw(square, portrait.motion(target))
+
+
+def _to_units(landmarks: Floats, scale: float) -> Floats:
+    return ((np.asarray(landmarks, np.float32) + 0.5) / scale).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _places(size: int, top: int) -> Floats:
+    """Pixel centres of rows ``top`` and below, in units."""
+    y, x = np.mgrid[top:size, :size].astype(np.float32)
+    return ((np.stack([x, y], -1) + 0.5) * (SQUARE / size)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _grid() -> Floats:
+    """Where splines are evaluated: (rows, columns, 2) cell centres from TOP to the bottom."""
+    y, x = np.mgrid[TOP:SQUARE:_GRID, 0:SQUARE:_GRID].astype(np.float32)
+    return np.stack([x, y], -1) + np.float32(_GRID / 2)
+
+
+def _resize(field: Floats, size: int, top: int) -> Floats:
+    """A field on the grid -> on the pixels of rows ``top`` and below; both have their samples at cell centres."""
+    return np.asarray(cv2.resize(field, (size, size - top), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _spline(centres: Floats, values: Floats) -> Floats:
+    """The thin-plate spline through (n, 2) ``values`` at (n, 2) ``centres``, on the grid.
+
+    f(x) = a + A x + sum_i w_i U(|x - c_i|), U(r) = r^2 log r^2; the weights solve [[K + s I, P], [P', 0]].
+    """
+    n = len(centres)
+    middle, spread = centres.mean(0), np.float32(32)
+    c = (centres - middle) / spread
+    system = np.zeros((n + 3, n + 3))
+    system[:n, :n] = _kernel(c, c) + _SMOOTHING / spread * np.eye(n)
+    system[:n, n], system[:n, n + 1 :] = 1, c
+    system[n:, :n] = system[:n, n:].T
+    weights = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))])).astype(np.float32)
+    grid = _grid()
+    places = (grid.reshape(-1, 2) - middle) / spread
+    field = _kernel(places, c) @ weights[:n] + weights[n] + places @ weights[n + 1 :]
+    return np.asarray(field.reshape(grid.shape), np.float32)
+
+
+def _kernel(a: Floats, b: Floats) -> Floats:
+    squared = ((a * a).sum(-1)[:, None] + (b * b).sum(-1) - 2 * a @ b.T).clip(1e-12)
+    return np.asarray(squared * np.log(squared), np.float32)
+
+
+def _fade(target: Floats) -> Floats:
+    """1 in the lower face, down to 0 at the height of the nose, outside the jaw and at the edge of the square."""
+    grid = _grid()
+    x, y = grid[..., 0], grid[..., 1]
+    jaw = target[_JAW]
+    closed = np.concatenate([[[jaw[0, 0], 0]], jaw, [[jaw[-1, 0], 0]]])
+    canvas = np.full((int(SQUARE), int(SQUARE)), 255, np.uint8)
+    cv2.fillPoly(canvas, [np.rint((closed - 0.5) * 16).astype(np.int32)], 0, shift=4)
+    outside = cv2.distanceTransform(canvas, cv2.DIST_L2, 5)
+    rows, columns = y[:, 0].astype(int), x[0].astype(int)
+    away = _smooth(1 - outside[np.ix_(rows, columns)] / _FADE_OUT)
+    edge = np.minimum.reduce([x, SQUARE - x, SQUARE - y])
+    return (_smooth((y - TOP) / _FADE_IN) * away * _smooth(edge / _BORDER)).astype(np.float32)
+
+
+def _above(mouth: Floats, lips: LipCurves) -> Floats:
+    """1 above the line between the lips, 0 below it; sharp between the corners, wider and wider outside them."""
+    upper, lower = lips.at(mouth[..., 0])
+    beyond = np.maximum(lips.along[0] - mouth[..., 0], mouth[..., 0] - lips.along[-1]).clip(0)
+    return _smooth(0.5 - (mouth[..., 1] - (upper + lower) / 2) / (1.0 + 1.5 * beyond))
+
+
+def _smooth(x: Floats) -> Floats:
+    x = np.clip(x, 0, 1)
+    return np.asarray(x * x * (3 - 2 * x), np.float32)
+
+
+def _mouth_colour(square: Bytes, landmarks: Floats) -> Floats:
+    """(3,) the dark of the mouth: the colour of this portrait's own lips in deep shade, so that it fits any light."""
+    size = square.shape[0]
+    lips = np.concatenate([landmarks[48:60]]).round().astype(np.int32)
+    canvas = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(canvas, [lips], 1)
+    cv2.fillPoly(canvas, [landmarks[60:68].round().astype(np.int32)], 0)
+    colour = square[canvas > 0].mean(0) if canvas.any() else np.array([160.0, 90.0, 90.0])
+    return (colour * _DARK).astype(np.float32)
