@@ -1,0 +1,99 @@
+"""A model as a folder: safetensors and JSON, `unet/`, `vqvae/` and `scheduler/` as diffusers writes them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import VQModel
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from services.talkinghead.difftalk.configuration import (
+    DiffTalkConfiguration,
+    FirstStageConfiguration,
+    NoiseSchedule,
+    PixelWindow,
+    UNetConfiguration,
+)
+from services.talkinghead.difftalk.denoiser import Denoiser
+from services.talkinghead.difftalk.first_stage import build_first_stage
+from services.talkinghead.difftalk.sampler import build_scheduler
+
+INDEX = "model_index.json"
+_WEIGHTS = "model.safetensors"
+
+
+def configuration_from_dict(values: dict[str, Any]) -> DiffTalkConfiguration:
+    """The inverse of `dataclasses.asdict`, after a way through JSON."""
+    unet, first_stage = dict(values["unet"]), dict(values["first_stage"])
+    unet["block_channels"], unet["attention"] = tuple(unet["block_channels"]), tuple(unet["attention"])
+    first_stage["block_channels"] = tuple(first_stage["block_channels"])
+    return DiffTalkConfiguration(
+        **{
+            **values,
+            "window": PixelWindow(**values["window"]),
+            "unet": UNetConfiguration(**unet),
+            "first_stage": FirstStageConfiguration(**first_stage),
+            "schedule": NoiseSchedule(**values["schedule"]),
+        }
+    )
+
+
+def save(
+    folder: Path,
+    configuration: DiffTalkConfiguration,
+    denoiser: Denoiser,
+    first_stage: VQModel,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write the model to `folder`; the weights are stored as `dtype`, the modules stay as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    denoiser.unet.save_pretrained(folder / "unet")
+    first_stage.save_pretrained(folder / "vqvae")
+    build_scheduler(configuration.schedule).save_pretrained(folder / "scheduler")
+    _save_module(folder / "audio_encoder", denoiser.audio_encoder, {"features": configuration.audio_features})
+    landmark_sizes = {"centre_px": configuration.landmark_centre_px, "scale_px": configuration.landmark_scale_px}
+    _save_module(folder / "landmark_encoder", denoiser.landmark_encoder, landmark_sizes)
+    for weights in folder.glob("*/*.safetensors"):
+        tensors = {name: tensor.to(dtype) for name, tensor in load_file(weights).items()}
+        save_file(tensors, weights, metadata={"format": "pt"})
+    index = {
+        "_class_name": "DiffTalk",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vqvae": ["diffusers", "VQModel"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "configuration": asdict(configuration),
+    }
+    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+
+
+def load(folder: Path) -> tuple[DiffTalkConfiguration, Denoiser, VQModel]:
+    """Read a model, in float32 and ready to infer.
+
+    Raises:
+        FileNotFoundError: a part is missing.
+        RuntimeError: a part's weights do not fit the configuration.
+    """
+    configuration = configuration_from_dict(json.loads((folder / INDEX).read_text())["configuration"])
+    denoiser, first_stage = Denoiser(configuration), build_first_stage(configuration.first_stage)
+    parts: dict[str, nn.Module] = {
+        "unet": denoiser.unet,
+        "audio_encoder": denoiser.audio_encoder,
+        "landmark_encoder": denoiser.landmark_encoder,
+        "vqvae": first_stage,
+    }
+    for name, module in parts.items():
+        path = next((folder / name).glob("*.safetensors"), None)
+        if path is None:
+            raise FileNotFoundError(f"{folder / name}: no safetensors file in it")
+        module.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+        module.eval().requires_grad_(False)
+    return configuration, denoiser, first_stage
+
+
+def _save_module(folder: Path, module: nn.Module, sizes: dict[str, int] | dict[str, float]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(module.state_dict(), folder / _WEIGHTS)
+    (folder / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")

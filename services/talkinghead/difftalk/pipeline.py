@@ -1,0 +1,181 @@
+"""Drafts in, refined mouths out: the sampling pipeline that the service calls."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import VQModel
+from torch import Tensor
+
+from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.configuration import LATENT_CHANNELS, DiffTalkConfiguration
+from services.talkinghead.difftalk.denoiser import Denoiser
+from services.talkinghead.difftalk.first_stage import decode, encode, to_model_range
+from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
+from services.talkinghead.difftalk.sampler import (
+    KeptRegion,
+    OnStep,
+    add_noise,
+    build_scheduler,
+    composite,
+    denoise,
+    noise_levels,
+    shared_noise,
+)
+
+MICRO_BATCH = 8
+"""Frames per UNet call, always exactly so many: CPU kernels depend on the batch's size, and a frame's result must not
+depend on where a segment was cut."""
+_GREY_LEVELS = 127.5  # from [-1, 1] to grey levels
+
+
+@dataclass(frozen=True)
+class SourceLatents:
+    """What is computed once for a source face."""
+
+    masked: Tensor
+    """Latent of the source with its mouth hidden: (1, 3, h, w)."""
+
+
+class DiffTalk:
+    """A loaded model that refines drafts of talking face squares."""
+
+    def __init__(self, configuration: DiffTalkConfiguration, denoiser: Denoiser, first_stage: VQModel) -> None:
+        if not configuration.refines_draft:
+            raise ValueError(f"model {configuration.name!r} does not refine drafts")
+        self.configuration = configuration
+        self._denoiser, self._first_stage = denoiser.eval(), first_stage.eval()
+        self._mask = soft_mask(configuration.window)
+        self._keep = keep_mask(self._mask, configuration.first_stage.factor)
+
+    @classmethod
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
+        """Read a model folder.
+
+        Args:
+            folder: as `checkpoint.save` writes it.
+            threads: CPU threads for the whole process; None leaves torch's own choice.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return cls(*checkpoint.load(folder))
+
+    @torch.no_grad()
+    def encode_source(self, square: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32]) -> SourceLatents:
+        """What all frames of a source share.
+
+        Args:
+            square: aligned face (128, 128, 3) uint8.
+            landmarks: (68, 2), pixels of the square. The mask is fixed in the aligned square and independent of them.
+        """
+        hidden = hide(self._window(square[None]), self._mask)
+        return SourceLatents(masked=encode(self._first_stage, hidden))
+
+    @torch.no_grad()
+    def refine(
+        self,
+        source: SourceLatents,
+        drafts: npt.NDArray[np.uint8],
+        audio_windows: npt.NDArray[np.float32],
+        landmarks: npt.NDArray[np.float32],
+        *,
+        steps: int,
+        seed: int,
+        strength: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Refine the mouths of drafted frames.
+
+        A frame's result depends on its own draft, audio and landmarks and on the seed, not on its neighbours in the
+        call: micro-batches have a fixed size, the last one is filled up.
+
+        Args:
+            source: from `encode_source`.
+            drafts: aligned squares with the lips in place (N, 128, 128, 3) uint8.
+            audio_windows: (N, 8, 16, C), see `audio_encoder.audio_windows`.
+            landmarks: (N, 68, 2), pixels of the square.
+            steps: UNet calls per frame, 1 or more.
+            seed: of the noise that all frames share.
+            strength: in (0, 1]; None takes the model's own.
+            on_step: told (steps done, steps in all) over all micro-batches; may raise to cancel.
+
+        Returns:
+            The change to add to the drafts, in grey levels: (N, 128, 128, 3) float32 in [-255, 255], 0 outside the
+            mask. It is the decoded result minus the decoded draft, so what the first stage blurs cancels out.
+        """
+        frames = len(drafts)
+        if not frames == len(audio_windows) == len(landmarks):
+            raise ValueError(
+                f"drafts, audio_windows and landmarks have {frames}, {len(audio_windows)} and {len(landmarks)} frames, "
+                "must agree"
+            )
+        change = np.zeros(drafts.shape, np.float32)
+        batches = range(0, frames, MICRO_BATCH)
+        for number, start in enumerate(batches):
+            chosen = np.minimum(np.arange(start, start + MICRO_BATCH), frames - 1)
+
+            def report(done: int, of: int, before: int = number) -> None:
+                if on_step is not None:
+                    on_step(before * of + done, len(batches) * of)
+
+            made = self._refine_batch(
+                source,
+                self._window(drafts[chosen]),
+                torch.from_numpy(audio_windows[chosen]).float(),
+                torch.from_numpy(landmarks[chosen]).float(),
+                steps=steps,
+                seed=seed,
+                strength=strength if strength is not None else self.configuration.strength,
+                on_step=report,
+            )
+            count, w = min(MICRO_BATCH, frames - start), self.configuration.window
+            change[start : start + count, w.top : w.top + w.height, w.left : w.left + w.width] = made[:count]
+        return change
+
+    def _refine_batch(
+        self,
+        source: SourceLatents,
+        drafts: Tensor,
+        audio_windows: Tensor,
+        landmarks: Tensor,
+        *,
+        steps: int,
+        seed: int,
+        strength: float,
+        on_step: OnStep,
+    ) -> npt.NDArray[np.float32]:
+        """Window drafts (B, 3, H, W) in [-1, 1] -> change of the window in grey levels (B, H, W, 3)."""
+        # 1. Latents of the drafts: the aligned reference, the start and the kept region
+        reference = encode(self._first_stage, drafts)
+        masked = source.masked.expand_as(reference)
+        context = self._denoiser.context(audio_windows, landmarks)
+
+        # 2. Start from the drafts at partial noise
+        scheduler = build_scheduler(self.configuration.schedule)
+        levels = noise_levels(scheduler, steps, strength)
+        noise = shared_noise((LATENT_CHANNELS, *reference.shape[2:]), seed)
+        start = add_noise(scheduler, reference, noise, levels[0])
+
+        # 3. Denoise, the kept region held to the draft
+        kept = KeptRegion(source=reference, keep=self._keep, noise=noise)
+        latent = denoise(
+            lambda noisy, level: self._denoiser(noisy, level, masked, reference, context),
+            scheduler,
+            start,
+            levels,
+            kept=kept,
+            on_step=on_step,
+        )
+        latent = composite(latent, kept)
+
+        # 4. Decode result and draft alike; their difference is the change
+        made, drafted = decode(self._first_stage, torch.cat([latent, reference])).clamp(-1.0, 1.0).chunk(2)
+        change = (made - drafted) * _GREY_LEVELS * torch.from_numpy(self._mask)
+        return change.permute(0, 2, 3, 1).numpy()
+
+    def _window(self, squares: npt.NDArray[np.uint8]) -> Tensor:
+        w = self.configuration.window
+        return to_model_range(squares[:, w.top : w.top + w.height, w.left : w.left + w.width])
