@@ -104,7 +104,7 @@ class PortraitWarp:
 def warp_square(square: Bytes, source: Floats, target: Floats) -> Bytes:
     """Bend the lower face of ``square`` so that ``source`` landmarks reach ``target``; the opened mouth is filled.
 
-    ``square`` (S, S, 3) RGB face square, S a multiple of 16; ``source`` and ``target`` (68, 2) in its pixels, whose centres are
+    ``square`` (S, S, 3) RGB, S a multiple of 16; ``source`` and ``target`` (68, 2) in its pixels, whose centres are
     the integers. Nose and eyes are held: their targets are not looked at. Equal landmarks give an equal picture.
     """
     portrait = PortraitWarp(square, source)
