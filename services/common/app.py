@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.errors import PROBLEM_MEDIA_TYPE, ProblemError
@@ -164,11 +165,19 @@ class _BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise ProblemError("too_large", self._rule())
-            return message
+            return {"type": "http.disconnect"} if seen > self._max else message
 
-        await self._app(scope, counted, send)
+        async def unless_too_large(message: Message) -> None:
+            if seen <= self._max:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, unless_too_large)
+        except ClientDisconnect:
+            if seen <= self._max:
+                raise
+        if seen > self._max:
+            await self._refuse(scope, receive, send)
 
     def _rule(self) -> str:
         return f"body: more than {self._max} bytes; the limit is {self._max}"

@@ -4,10 +4,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
-from starlette.requests import Request
 
 from services.common.errors import ProblemError
 
@@ -20,6 +19,12 @@ WAITING = Gauge("raconteur_model_waiting_requests", "Requests waiting for the mo
 WAIT_SECONDS = Histogram("raconteur_model_wait_seconds", "Time from arrival until the model is free")
 RUN_SECONDS = Histogram("raconteur_model_run_seconds", "Time that the model works on one request")
 ABANDONED = Counter("raconteur_model_abandoned_requests_total", "Requests whose caller went away before the answer")
+
+
+class Caller(Protocol):
+    """The one thing the runner asks of a request."""
+
+    async def is_disconnected(self) -> bool: ...
 
 
 class Stop:
@@ -44,7 +49,7 @@ class ModelRunner:
         self._waiting = 0
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
-    async def run(self, request: Request, work: Callable[[Stop], T]) -> T:
+    async def run(self, caller: Caller, work: Callable[[Stop], T]) -> T:
         """``work(stop)`` in the model's thread. Raises ``overloaded`` (503) when too many requests wait already."""
         if self._waiting >= self._queue_length:
             raise ProblemError("overloaded", f"{self._waiting} requests wait already; try again in a few seconds")
@@ -63,7 +68,7 @@ class ModelRunner:
         try:
             future = loop.run_in_executor(self._executor, turn)
             while not (await asyncio.wait({future}, timeout=_POLL_S))[0]:
-                if await request.is_disconnected():
+                if await caller.is_disconnected():
                     ABANDONED.inc()
                     stop.request()
             return future.result()
