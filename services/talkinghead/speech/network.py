@@ -1,0 +1,106 @@
+"""The speech network: any length of speech -> facial actions, hidden vectors and loudness, on the video's clock."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+
+from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLES_PER_FRAME
+from services.talkinghead.speech.head import HIDDEN, SpeechHead
+from services.talkinghead.speech.whisper import LogMel, WhisperEncoder
+
+FloatArray = NDArray[np.float32]
+
+WINDOW_FRAMES: Final = 30 * FPS
+OVERLAP_FRAMES: Final = 2 * FPS
+"""Neighbouring windows fade into each other over two seconds, so that their edges (which lack context) do not show."""
+
+SILENCE_RMS: Final = 3e-4
+"""-70 dBFS: below it nobody is heard, whatever the network believes."""
+SPEECH_PROBABILITY: Final = 0.5
+LEAD_FRAMES: Final = 2
+HANGOVER_FRAMES: Final = 4
+"""Lips get ready 80 ms before a sound and close 160 ms after the last one."""
+RAMP_FRAMES: Final = 5
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What T video frames (25 fps) of speech hold; T = ceil(samples / 640)."""
+
+    hidden: FloatArray
+    """(2 T, 64) at 50 Hz."""
+    actions: FloatArray
+    """(T, 11) in [0, 1], columns as in ``ACTIONS``; exactly 0 where nobody speaks."""
+    loudness: FloatArray
+    """(T,) root mean square of the frame's samples."""
+
+
+class SpeechNetwork:
+    """Whisper's first layers and a small head, trained on synthetic voices whose phone times are known."""
+
+    def __init__(self, encoder: WhisperEncoder, head: SpeechHead) -> None:
+        self._log_mel = LogMel()
+        self._encoder, self._head = encoder.eval(), head.eval()
+
+    @classmethod
+    def load(cls, folder: Path) -> "SpeechNetwork":
+        """Read ``encoder.safetensors`` and ``head.safetensors``."""
+        encoder_weights = load_file(folder / "encoder.safetensors")
+        layers = {int(name.split(".")[1]) for name in encoder_weights if name.startswith("layers.")}
+        encoder, head = WhisperEncoder(len(layers)), SpeechHead()
+        encoder.load_state_dict(encoder_weights)
+        head.load_state_dict(load_file(folder / "head.safetensors"))
+        return cls(encoder, head)
+
+    def __call__(self, wave: FloatArray) -> Speech:
+        """``wave``: float32 mono at 16 kHz in [-1, 1], at least one sample. Memory is flat but for the result."""
+        if wave.ndim != 1 or len(wave) == 0:
+            raise ValueError(f"wave has shape {wave.shape}, expected (samples,) with at least one sample")
+        n_frames = -(-len(wave) // SAMPLES_PER_FRAME)
+        hidden = np.zeros((2 * n_frames, HIDDEN), np.float32)
+        outputs = np.zeros((n_frames, len(ACTIONS) + 1), np.float32)  # the last column is the logit of speech
+        loudness = np.zeros(n_frames, np.float32)
+
+        hop = WINDOW_FRAMES - OVERLAP_FRAMES
+        for start in range(0, max(n_frames - OVERLAP_FRAMES, 1), hop):
+            stop = min(start + WINDOW_FRAMES, n_frames)
+            samples = wave[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+            samples = np.pad(samples, (0, (stop - start) * SAMPLES_PER_FRAME - len(samples)))
+            loudness[start:stop] = np.sqrt((samples.reshape(-1, SAMPLES_PER_FRAME) ** 2).mean(1))
+            window_hidden, window_outputs = self._window(torch.from_numpy(samples))
+            fade = np.ones(stop - start, np.float32)
+            ramp = (np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5) / OVERLAP_FRAMES
+            if start > 0:
+                fade[:OVERLAP_FRAMES] = ramp
+            if start + hop < n_frames - OVERLAP_FRAMES:  # another window follows
+                fade[-OVERLAP_FRAMES:] = ramp[::-1]
+            hidden[2 * start : 2 * stop] += fade.repeat(2)[:, None] * window_hidden.numpy()
+            outputs[start:stop] += fade[:, None] * window_outputs.numpy()
+
+        gate = speech_gate(outputs[:, -1], loudness)
+        return Speech(hidden, np.clip(outputs[:, :-1], 0, 1) * gate[:, None], loudness)
+
+    @torch.inference_mode()
+    def _window(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Up to 30 s of whole frames -> hidden (2 T, 64), actions and the logit of speech (T, 12)."""
+        hidden, actions, speaking = self._head(self._encoder(self._log_mel(samples[None])))
+        return hidden[0], torch.cat([actions[0], speaking[0, :, None]], dim=1)
+
+
+def speech_gate(logits: FloatArray, loudness: FloatArray) -> FloatArray:
+    """(T,) in [0, 1]: 1 where somebody speaks, a short ramp around it, exactly 0 elsewhere.
+
+    A frame holds speech where the network says so (``logits`` > 0) and it is louder than -70 dBFS. Speech is widened by
+    80 ms before and 160 ms after; five frames of ramp make the release smooth.
+    """
+    heard = (logits > np.log(SPEECH_PROBABILITY / (1 - SPEECH_PROBABILITY))) & (loudness > SILENCE_RMS)
+    wide = np.convolve(heard, np.ones(LEAD_FRAMES + HANGOVER_FRAMES + 1, np.int64)) > 0
+    wide = wide[LEAD_FRAMES : LEAD_FRAMES + len(heard)]
+    votes = np.convolve(wide, np.ones(RAMP_FRAMES, np.int64), mode="full")[RAMP_FRAMES // 2 :][: len(heard)]
+    return (votes / RAMP_FRAMES).astype(np.float32)

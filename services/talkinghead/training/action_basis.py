@@ -1,0 +1,86 @@
+"""Fit the action basis: `python -m services.talkinghead.training.action_basis TRAIN TEST WEIGHTS`.
+
+TRAIN and TEST are folders of rendered clips (`services.talkinghead.synthetic.clip`); WEIGHTS receives
+`action_basis.safetensors`.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from services.talkinghead.speech.actions import ACTIONS
+
+FloatArray = NDArray[np.float64]
+
+RIDGE: Final = 0.5
+MOUTH: Final = slice(48, 68)
+JAW: Final = slice(0, 17)
+BROWS_AND_EYES: Final = [*range(17, 27), *range(36, 48)]
+"""They blink and frown on their own; speech does not move them."""
+
+MIRRORED: Final = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40,    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+]  # fmt: skip
+"""Which landmark each one becomes when the picture is flipped left to right."""
+
+
+def shifts(folder: Path) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Actions (N, 11) and landmark shifts from rest (N, 68, 2) in mouth widths, one clip after another.
+
+    Moving heads are left out (their landmarks move with the head), and so are mouths that rest open, because p, b and m
+    close them beyond what the action says.
+    """
+    for path in sorted(folder.glob("[0-9]*.npz")):
+        clip = np.load(path)
+        if not clip["still"] or clip["open_rest"]:
+            continue
+        actions, landmarks = clip["act"][clip["idx"]], clip["lm"].astype(np.float64)
+        rest = landmarks[0]  # every clip starts with the face at rest
+        yield actions, (landmarks - rest) / np.linalg.norm(rest[54] - rest[48])
+
+
+def fit(clips: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """(11, 68, 2) by ridge regression; every clip counts as it is and mirrored: the basis is symmetric."""
+    actions = np.concatenate([clip_actions for clip_actions, _ in clips] * 2)
+    seen = np.concatenate([shift for _, shift in clips])
+    mirrored = seen[:, MIRRORED] * [-1, 1]
+    targets = np.concatenate([seen, mirrored]).reshape(len(actions), -1)
+    gram = actions.T @ actions + RIDGE * np.eye(len(ACTIONS))
+    basis = np.linalg.solve(gram, actions.T @ targets).reshape(len(ACTIONS), 68, 2)
+    basis[:, BROWS_AND_EYES] = 0
+    return basis
+
+
+def explained(basis: FloatArray, clips: list[tuple[FloatArray, FloatArray]], points: slice) -> float:
+    """R2 of the shifts of some landmarks, against no shift at all."""
+    missed = sum(((shift - np.tensordot(actions, basis, 1))[:, points] ** 2).sum() for actions, shift in clips)
+    return float(1 - missed / sum((shift[:, points] ** 2).sum() for _, shift in clips))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("weights", type=Path)
+    arguments = parser.parse_args()
+    train, test = list(shifts(arguments.train)), list(shifts(arguments.test))
+    basis = fit(train)
+    save_file({"basis": basis.astype(np.float32)}, arguments.weights / "action_basis.safetensors")
+    figures: dict[str, float] = {"train_clips": len(train), "test_clips": len(test)}
+    for name, points in (("mouth", MOUTH), ("jaw", JAW)):
+        figures |= {
+            f"r2_{name}_train": explained(basis, train, points),
+            f"r2_{name}_test": explained(basis, test, points),
+        }
+    print(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()
