@@ -1,0 +1,145 @@
+"""/v1/files: upload, metadata, download, erase."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Response, UploadFile
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.problems import problems
+from gateway.api.schemas import FileView, file_view
+from gateway.jobs.records import FileRecord
+from services.common.app import problem_response
+from services.common.errors import ProblemError
+
+_BLOCK_BYTES: Final = 1 << 16
+_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+
+RangeHeader = Annotated[str | None, Header(alias="Range", examples=["bytes=0-1023"])]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="an ETag that the caller has")]
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+
+@router.post("", status_code=201, summary="Upload a file", responses=problems("unsupported_media", "too_large"))
+async def upload(file: UploadFile, parts: PartsDep, response: Response) -> FileView:
+    """Store a picture, sound or video for later calls. What it is, is told by its content; it expires by itself.
+
+    `curl -F file=@portrait.jpg http://127.0.0.1:8000/v1/files`
+    """
+    received = await run_in_threadpool(parts.storage.receive, file.file, file.filename or "", "file")
+    stored = replace(received, expires_at=time.time() + parts.retention_s)
+    try:
+        await run_in_threadpool(parts.store.add_file, stored)
+    except BaseException:
+        parts.storage.remove([stored.id])
+        raise
+    response.headers["Location"] = f"/v1/files/{stored.id}"
+    return file_view(stored)
+
+
+@router.get("/{file_id}", summary="Metadata of a file", responses=problems("not_found"))
+async def metadata(file_id: str, parts: PartsDep) -> FileView:
+    """Name, type, size, SHA-256 and expiry of a file."""
+    return file_view(await run_in_threadpool(parts.store.file, file_id))
+
+
+@router.get(
+    "/{file_id}/content",
+    summary="Download a file",
+    response_class=Response,
+    responses=problems("not_found", "range_not_satisfiable")
+    | {
+        200: {"description": "the whole file", "content": {"*/*": {}}},
+        206: {"description": "the range asked for", "content": {"*/*": {}}},
+        304: {"description": "the caller has it (If-None-Match)"},
+    },
+)
+async def content(
+    file_id: str,
+    parts: PartsDep,
+    request_id: RequestId,
+    range_: RangeHeader = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The file's bytes, or one range of them (`Range: bytes=0-1023`)."""
+    return await send_file(parts, file_id, range_, if_none_match, request_id)
+
+
+@router.delete("/{file_id}", status_code=204, summary="Erase a file", responses=problems("not_found", "file_in_use"))
+async def erase(file_id: str, parts: PartsDep) -> None:
+    """Erase a file for good. A file that an unfinished job reads cannot be erased."""
+    await run_in_threadpool(parts.store.delete_file, file_id)
+    parts.storage.remove([file_id])
+
+
+async def send_file(
+    parts: Parts, file_id: str, range_: str | None, if_none_match: str | None, request_id: str
+) -> Response:
+    """Answer with a stored file, whole (200), in part (206), not at all where the caller has it (304), or 416."""
+    file = await run_in_threadpool(parts.store.file, file_id)
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{file.sha256}"',
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if if_none_match is not None and headers["ETag"] in if_none_match:
+        return Response(status_code=304, headers=headers)
+    try:
+        span = _span(range_, file)
+    except ProblemError as error:
+        refused = problem_response(error, request_id)
+        refused.headers["Content-Range"] = f"bytes */{file.size_bytes}"  # RFC 9110 section 15.5.17
+        return refused
+    status = 200 if span is None else 206
+    first, last = span or (0, file.size_bytes - 1)
+    if span is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{file.size_bytes}"
+    headers["Content-Length"] = str(last - first + 1)
+    stream = await run_in_threadpool(_open, parts.storage.path(file_id), file_id)
+    return StreamingResponse(_blocks(stream, first, last - first + 1), status, headers, file.media_type)
+
+
+def _span(range_: str | None, file: FileRecord) -> tuple[int, int] | None:
+    """First and last byte asked for; None for the whole file (also for a malformed or a multiple range: RFC 9110)."""
+    found = _RANGE.fullmatch(range_.strip()) if range_ else None
+    if found is None or found.groups() == ("", ""):
+        return None
+    begin, end = found.groups()
+    if begin:
+        first, last = int(begin), min(int(end), file.size_bytes - 1) if end else file.size_bytes - 1
+        if end and int(end) < first:
+            return None
+    else:
+        first, last = max(0, file.size_bytes - int(end)), file.size_bytes - 1
+    if first > last:
+        raise ProblemError(
+            "range_not_satisfiable",
+            f"Range {range_!r} begins behind the last of {file.size_bytes} bytes",
+            param="Range",
+        )
+    return first, last
+
+
+def _open(path: Path, file_id: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:  # erased since its row was read
+        raise ProblemError("not_found", f"file {file_id!r} does not exist", param="id") from None
+
+
+def _blocks(stream: BinaryIO, first: int, length: int) -> Iterator[bytes]:
+    with stream:
+        stream.seek(first)
+        while length > 0 and (block := stream.read(min(length, _BLOCK_BYTES))):
+            length -= len(block)
+            yield block

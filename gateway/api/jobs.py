@@ -1,0 +1,129 @@
+"""/v1/jobs: follow, stop, fetch and erase what takes long."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from gateway.api.files import IfNoneMatch, RangeHeader, send_file
+from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.problems import problems
+from gateway.api.schemas import JobList, JobView, job_view
+from gateway.jobs.records import Job
+from gateway.jobs.state import TERMINAL, JobStatus
+from services.common.errors import ProblemError
+
+_LOOK_S: Final = 0.25
+_HEARTBEAT_S: Final = 10.0
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.get("", summary="List jobs", responses=problems())
+async def list_jobs(
+    parts: PartsDep,
+    status: JobStatus | None = None,
+    kind: Annotated[str | None, Query(max_length=32, examples=["video"])] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before")] = None,
+) -> JobList:
+    """Jobs, newest first, page by page."""
+    # One more than asked for tells whether another page follows.
+    jobs = await run_in_threadpool(parts.store.jobs, status=status, kind=kind, before=cursor, limit=limit + 1)
+    more = len(jobs) > limit
+    page = jobs[:limit]
+    return JobList(jobs=[job_view(job) for job in page], next_cursor=page[-1].id if more else None)
+
+
+@router.get("/{job_id}", summary="A job", responses=problems("not_found"))
+async def get_job(job_id: str, parts: PartsDep) -> JobView:
+    """State, progress, result or error of a job. An id that is not known is 404, never a state."""
+    return job_view(await run_in_threadpool(parts.store.job, job_id))
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job",
+    response_class=StreamingResponse,
+    responses=problems("not_found")
+    | {
+        200: {
+            "description": "server-sent events `job`, each with the whole job as data; ends with the job",
+            "content": {"text/event-stream": {"example": 'id: 7\nevent: job\ndata: {"status": "running", ...}\n\n'}},
+        },
+        204: {"description": "the job is finished and the caller has seen it: do not come back"},
+    },
+)
+async def events(
+    job_id: str,
+    parts: PartsDep,
+    request: Request,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="the last id seen")] = None,
+) -> Response:
+    """The job as it changes, by server-sent events. After a break, send `Last-Event-ID`: nothing is told twice."""
+    job = await run_in_threadpool(parts.store.job, job_id)
+    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    if job.status in TERMINAL and job.version <= seen:
+        return Response(status_code=204)
+    return StreamingResponse(
+        _follow(parts, job, seen, request), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.post("/{job_id}/cancel", summary="Stop a job", responses=problems("not_found"))
+async def cancel(job_id: str, parts: PartsDep) -> JobView:
+    """A waiting job is canceled at once; a running one stops within two seconds; a finished one stays as it is."""
+    return job_view(await run_in_threadpool(parts.store.cancel, job_id, parts.retention_s))
+
+
+@router.get(
+    "/{job_id}/content",
+    summary="Download a job's result",
+    response_class=Response,
+    responses=problems("not_found", "job_not_finished", "range_not_satisfiable")
+    | {200: {"description": "the file", "content": {"video/mp4": {}}}},
+)
+async def content(
+    job_id: str,
+    parts: PartsDep,
+    request_id: RequestId,
+    range_: RangeHeader = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The file that the job made; ranges as for any file."""
+    job = await run_in_threadpool(parts.store.job, job_id)
+    if job.status not in TERMINAL:
+        raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status}; its result comes later", param="id")
+    if job.output is None:
+        raise ProblemError("not_found", f"job {job_id!r} is {job.status} and made no file", param="id")
+    return await send_file(parts, job.output["file_id"], range_, if_none_match, request_id)
+
+
+@router.delete("/{job_id}", status_code=204, summary="Erase a job", responses=problems("not_found", "job_not_finished"))
+async def erase(job_id: str, parts: PartsDep) -> None:
+    """Erase a finished job with its result and the files that were uploaded with it."""
+    files = await run_in_threadpool(parts.store.delete_job, job_id)
+    parts.storage.remove(files)
+    parts.storage.remove_workspace(job_id)
+
+
+async def _follow(parts: Parts, job: Job, seen: int, request: Request) -> AsyncIterator[str]:
+    told = time.monotonic()
+    while True:
+        if job.version > seen:
+            seen, told = job.version, time.monotonic()
+            yield f"id: {seen}\nevent: job\ndata: {job_view(job).model_dump_json()}\n\n"
+        elif time.monotonic() - told > _HEARTBEAT_S:
+            told = time.monotonic()
+            yield ": still here\n\n"
+        if job.status in TERMINAL or await request.is_disconnected():
+            return
+        await asyncio.sleep(_LOOK_S)
+        try:
+            job = await run_in_threadpool(parts.store.job, job.id)
+        except ProblemError:  # erased meanwhile
+            return

@@ -1,0 +1,41 @@
+"""What the routes work with; made once per process and reached as ``PartsDep``."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from gateway.jobs.queue import Bell
+from gateway.jobs.store import JobStore
+from gateway.settings import GatewaySettings
+from gateway.storage import Storage
+from services.perception.client import PerceptionClient
+from services.reasoning.client import ReasoningClient
+from services.talkinghead.client import TalkingHeadClient
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: GatewaySettings
+    store: JobStore
+    storage: Storage
+    bell: Bell
+    perception: PerceptionClient
+    reasoning: ReasoningClient
+    talkinghead: TalkingHeadClient
+
+    @property
+    def retention_s(self) -> float:
+        return self.settings.retention_hours * 3600
+
+
+def _parts(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+def _request_id(request: Request) -> str:
+    return cast(str, request.state.request_id)
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+RequestId = Annotated[str, Depends(_request_id)]

@@ -1,0 +1,262 @@
+"""/v1/relations: photo or story -> how the people in it relate, and the social graph."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from gateway.api.parts import PartsDep, RequestId
+from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
+from gateway.api.problems import problems
+from gateway.api.stories import story_options
+from services.common.app import validation_problem
+from services.common.errors import ProblemError
+from services.perception.schemas import Box, Person, Story, StoryOptions, Thing
+from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
+
+_PERSON: Final = re.compile(r"<(P[1-9][0-9]*)>")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_RELATION_EXAMPLE: Final[dict[str, Any]] = {
+    "pair": ["P1", "P2"],
+    "label": "friends",
+    "coarse": "intimate",
+    "probabilities": {"friends": 0.62, "family": 0.21, "couple": 0.17},
+    "abstained": False,
+    "explanation": "<P1> and <P2> sit close together and laugh.",
+    "evidence": [{"sentence": "<P1> and <P2> sit close together.", "weight": 0.41}],
+}
+
+
+class Node(BaseModel):
+    """A person of the social graph."""
+
+    id: str
+    box: Box | None
+
+
+class Edge(BaseModel):
+    """A relation of the social graph; relations that the model abstained from are left out."""
+
+    source: str
+    target: str
+    label: str
+    probability: float
+
+
+class SocialGraph(BaseModel):
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class RelationsAnswer(BaseModel):
+    """What ``/v1/stories`` answers (null or empty where a story was given) and the relation of each pair."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "width": None,
+                    "height": None,
+                    "people": [],
+                    "objects": [],
+                    "story": "<P1> and <P2> sit close together and laugh.",
+                    "relations": [_RELATION_EXAMPLE],
+                    "taxonomy": "pisc",
+                    "prompt": "social-4@3f2a",
+                    "model": "qwen2.5-0.5b",
+                    "method": "label scoring",
+                    "graph": {
+                        "nodes": [{"id": "P1", "box": None}, {"id": "P2", "box": None}],
+                        "edges": [{"source": "P1", "target": "P2", "label": "friends", "probability": 0.62}],
+                    },
+                    "warnings": [],
+                    "timings_s": {"reasoning.score": 2.4},
+                }
+            ]
+        }
+    )
+
+    width: int | None
+    height: int | None
+    people: list[Person]
+    objects: list[Thing]
+    story: str
+    relations: list[Relation]
+    taxonomy: str
+    prompt: str
+    model: str
+    method: str
+    graph: SocialGraph
+    warnings: list[str]
+    timings_s: dict[str, float] = Field(description="perception.* and reasoning.* stages")
+
+
+class RelationsQuestion(RelationsRequest):
+    """The JSON body. As a form: the same fields, ``photo`` for ``story``, and ``boxes`` as in ``/v1/stories``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RelationsForm(BaseModel):
+    """The fields of the multipart form but for the photo; ``pairs``, ``boxes`` and an own taxonomy are JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    story: str | None = Field(None, description="instead of a photo")
+    pairs: str | None = Field(None, description='JSON, for example [["P1", "P2"]]; all pairs if left out')
+    boxes: str | None = Field(None, description="JSON [[x0, y0, x1, y1], ...]; these win over the detector")
+    taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
+    explain: bool = True
+    abstain_below: float = Field(0.0, ge=0, le=1)
+
+
+_STORY_BODY: Final = RelationsQuestion.model_json_schema(ref_template="#/components/schemas/{model}")
+_FORM_BODY: Final = RelationsForm.model_json_schema()
+_FORM_BODY["properties"]["photo"] = {"type": "string", "format": "binary", "description": "instead of a story"}
+_STORY_BODY.pop("$defs")  # the answer's schema brings Label and Taxonomy into the components
+
+router = APIRouter(prefix="/v1/relations", tags=["photos"])
+
+
+@router.post(
+    "",
+    summary="How do the people relate?",
+    responses=problems(
+        "no_person",
+        "one_person",
+        "unknown_person",
+        "story_empty",
+        "story_too_long",
+        "taxonomy_invalid",
+        *PHOTO_PROBLEMS,
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": _FORM_BODY, "example": {"photo": "@photo.jpg", "taxonomy": "pisc"}},
+                "application/json": {
+                    "schema": _STORY_BODY,
+                    "example": {"story": "<P1> and <P2> sit close together and laugh.", "pairs": [["P1", "P2"]]},
+                },
+            },
+        }
+    },
+)
+async def relate(request: Request, parts: PartsDep, request_id: RequestId) -> RelationsAnswer:
+    """Per pair of people: the relation, the probability of every label, the reason and its evidence. Nothing is kept.
+
+    `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/relations`
+    """
+    photo, options, question = await _read(request)
+    seen: Story | None = None
+    if photo is not None:
+        seen = await parts.perception.story(photo, options, request_id)
+        question = question.model_copy(update={"story": seen.story})
+    symbols = (
+        [person.symbol for person in seen.people] if seen else sorted(set(_PERSON.findall(question.story)), key=_n)
+    )
+    _check_people(symbols, question.pairs, "story" if seen is None else "photo")
+    answer = await parts.reasoning.relations(RelationsRequest.model_validate(question.model_dump()), request_id)
+    return _answer(question.story, seen, symbols, answer)
+
+
+async def _read(request: Request) -> tuple[bytes | None, StoryOptions, RelationsQuestion]:
+    """The photo (None where a story was given), how to look at it, and the question."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return None, StoryOptions(), _question(json_field("body", (await request.body()).decode(errors="replace")))
+    async with request.form(max_files=1, max_fields=10) as form:
+        fields = {name: value for name, value in form.items() if name != "photo"}
+        asked = _validated(RelationsForm, fields)
+        photo = form.get("photo")
+        if (photo is None) == (asked.story is None):
+            raise ProblemError("invalid_request", "photo, story: give one of the two", param="photo")
+        if photo is not None and not isinstance(photo, UploadFile):
+            raise ProblemError("invalid_request", "photo: it is a text field; send it as a file", param="photo")
+        content = None if photo is None else await read_photo(photo)
+    taxonomy = json_field("taxonomy", asked.taxonomy) if asked.taxonomy.lstrip().startswith("{") else asked.taxonomy
+    question = {
+        "story": asked.story or "",
+        "pairs": json_field("pairs", asked.pairs),
+        "taxonomy": taxonomy,
+        "explain": asked.explain,
+        "abstain_below": asked.abstain_below,
+    }
+    options = story_options(json_field("boxes", asked.boxes), masks=False)
+    return content, options, _question(question)
+
+
+def _question(values: Any) -> RelationsQuestion:
+    """The checked question. Raises ``invalid_request``, or ``taxonomy_invalid`` with what is wrong about an own one."""
+    taxonomy = values.get("taxonomy", "pisc") if isinstance(values, dict) else "pisc"
+    if isinstance(taxonomy, dict):
+        try:
+            Taxonomy.model_validate(taxonomy)
+        except ValidationError as error:
+            fault = validation_problem(error.errors())
+            raise ProblemError("taxonomy_invalid", f"taxonomy.{fault.detail}", param="taxonomy") from None
+    elif taxonomy not in ("pisc", "pipa"):
+        raise ProblemError(
+            "taxonomy_invalid", f"taxonomy: {taxonomy!r} is not pisc, pipa or a JSON object", param="taxonomy"
+        )
+    return _validated(RelationsQuestion, values)
+
+
+def _validated(model: type[Model], values: Any) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise validation_problem(error.errors()) from None
+
+
+def _check_people(symbols: Sequence[str], pairs: Sequence[tuple[str, str]] | None, where: str) -> None:
+    """Raises ``no_person``, ``one_person``, ``unknown_person``."""
+    if not symbols:
+        raise ProblemError("no_person", f"{where}: it shows 0 people; a relation needs 2", param=where)
+    if len(symbols) == 1:
+        raise ProblemError("one_person", f"{where}: it shows 1 person; a relation needs 2", param=where)
+    for first, second in pairs or []:
+        for symbol in (first, second):
+            if symbol not in symbols:
+                known = ", ".join(symbols)
+                raise ProblemError("unknown_person", f"pairs: {symbol} is not one of {known}", param="pairs")
+        if first == second:
+            raise ProblemError("invalid_request", f"pairs: {first}, {second} is one person twice", param="pairs")
+
+
+def _answer(story: str, seen: Story | None, symbols: Sequence[str], answer: RelationsResponse) -> RelationsAnswer:
+    boxes = {person.symbol: person.box for person in seen.people} if seen else {}
+    timings_s = {f"perception.{stage}": s for stage, s in seen.timings_s.items()} if seen else {}
+    return RelationsAnswer(
+        width=seen.width if seen else None,
+        height=seen.height if seen else None,
+        people=seen.people if seen else [],
+        objects=seen.objects if seen else [],
+        story=story,
+        relations=answer.relations,
+        taxonomy=answer.taxonomy,
+        prompt=answer.prompt,
+        model=answer.model,
+        method=answer.method,
+        graph=SocialGraph(
+            nodes=[Node(id=symbol, box=boxes.get(symbol)) for symbol in symbols],
+            edges=[_edge(relation) for relation in answer.relations if not relation.abstained],
+        ),
+        warnings=(seen.warnings if seen else []) + answer.warnings,
+        timings_s=timings_s | {f"reasoning.{stage}": s for stage, s in answer.timings_s.items()},
+    )
+
+
+def _edge(relation: Relation) -> Edge:
+    source, target = relation.pair
+    return Edge(source=source, target=target, label=relation.label, probability=relation.probabilities[relation.label])
+
+
+def _n(symbol: str) -> int:
+    """P10 comes after P2."""
+    return int(symbol[1:])

@@ -1,0 +1,63 @@
+"""/v1/stories: photo -> people, objects, story."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form
+from pydantic import ValidationError
+
+from gateway.api.parts import PartsDep, RequestId
+from gateway.api.photos import PHOTO_PROBLEMS, BoxesField, PhotoFile, json_field, read_photo
+from gateway.api.problems import problems
+from services.common.app import validation_problem
+from services.perception.schemas import Story, StoryOptions
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "width": 640,
+    "height": 480,
+    "people": [
+        {
+            "symbol": "P1",
+            "box": [40.0, 60.0, 250.0, 470.0],
+            "score": 0.93,
+            "attributes": {"age": {"value": "35", "score": 0.8, "model": "faceres"}},
+        }
+    ],
+    "objects": [{"symbol": "O1", "box": [300.0, 310.0, 360.0, 420.0], "name": "cup", "score": 0.71}],
+    "pairs": [],
+    "scene": {},
+    "records": [{"id": "r1", "about": ["P1"], "kind": "age", "text": "<P1> is a man of about 35", "score": 0.8}],
+    "story": "<P1> is a man of about 35. <O1> is a cup.",
+    "warnings": [],
+    "models": {"people": "centernet"},
+    "timings_s": {"people": 0.21},
+}
+
+router = APIRouter(prefix="/v1/stories", tags=["photos"])
+
+
+@router.post(
+    "",
+    summary="Tell a photo",
+    responses=problems("no_person", *PHOTO_PROBLEMS) | {200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+)
+async def tell(
+    photo: PhotoFile,
+    parts: PartsDep,
+    request_id: RequestId,
+    boxes: BoxesField = None,
+    masks: Annotated[bool, Form(description="answer with a mask per person")] = False,
+) -> Story:
+    """Who and what is in a photo, and the story that these facts make. The photo is not kept.
+
+    `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/stories`
+    """
+    options = story_options(json_field("boxes", boxes), masks)
+    return await parts.perception.story(await read_photo(photo), options, request_id)
+
+
+def story_options(boxes: Any, masks: bool) -> StoryOptions:
+    """Raises ``invalid_request`` where ``boxes`` are none."""
+    try:
+        return StoryOptions(boxes=boxes, masks=masks)
+    except ValidationError as error:
+        raise validation_problem(error.errors()) from None

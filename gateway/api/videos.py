@@ -1,0 +1,217 @@
+"""/v1/videos: a portrait and speech -> a job that makes the portrait talk."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Annotated, Final, Self
+
+import structlog
+from fastapi import APIRouter, File, Form, Header, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
+
+from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.problems import problems
+from gateway.api.schemas import JobView, job_view
+from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, VideoInput
+from gateway.jobs.records import FileRecord, NewJob, new_id
+from gateway.jobs.workspace import Workspace
+from gateway.media import has_sound, is_image
+from gateway.storage import Storage
+from services.common.errors import ProblemError
+from services.talkinghead.schemas import PortraitOptions, PortraitReport, SpeechOptions, SpeechReport
+
+_PROBLEMS: Final = problems(
+    "unsupported_media",
+    "too_large",
+    "not_found",
+    "no_face",
+    "several_faces",
+    "face_too_small",
+    "audio_empty",
+    "audio_silent",
+    "audio_too_long",
+    "idempotency_mismatch",
+)
+
+log = structlog.get_logger()
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Make a portrait talk",
+    responses=_PROBLEMS | {202: {"description": "accepted; Location is the job"}},
+)
+async def talk(
+    parts: PartsDep,
+    request_id: RequestId,
+    response: Response,
+    portrait: Annotated[UploadFile | None, File(description="a picture with a face")] = None,
+    portrait_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
+    speech: Annotated[UploadFile | None, File(description="sound, or a video whose sound is used")] = None,
+    speech_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
+    text: Annotated[str | None, Form(description="or a text to be spoken", examples=["Good morning."])] = None,
+    steps: Annotated[int, Form(ge=1, le=50, description="denoising steps: more is finer and slower")] = 4,
+    seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+    face: Annotated[int | None, Form(ge=0, description="which face, from the left, where there are several")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
+    ] = None,
+) -> JobView:
+    """A job that makes the portrait say the speech (or the text): H.264 and AAC in MP4 at 25 fps.
+
+    Portrait and speech are checked before the job is accepted; while the service is too busy for that, the job is
+    accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`.
+
+    `curl -F portrait=@portrait.jpg -F speech=@speech.wav http://127.0.0.1:8000/v1/videos`
+    """
+    _check_sources(parts, portrait, portrait_id, speech, speech_id, text)
+    async with _Incoming(parts) as incoming:
+        face_file = await incoming.file(portrait, portrait_id, PORTRAIT, is_image)
+        speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
+        wanted = VideoInput(
+            portrait=face_file.id,
+            speech=speech_file and speech_file.id,
+            text=text,
+            steps=steps,
+            seed=seed,
+            face=face,
+        )
+        fingerprint = _fingerprint(wanted, face_file, speech_file)
+        job = None
+        if idempotency_key is not None:
+            job = await run_in_threadpool(parts.store.job_of_key, idempotency_key, fingerprint)
+        if job is None:
+            early = _EarlyCheck(parts, wanted, request_id)
+            await early.run()
+            new = NewJob(
+                id=new_id(),
+                kind=VIDEO,
+                input=wanted.model_dump(),
+                fingerprint=fingerprint,
+                files=incoming.files(),
+                uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
+                warnings=tuple(early.warnings),
+                idempotency_key=idempotency_key,
+            )
+            job, created = await run_in_threadpool(parts.store.submit, new)
+            if created:
+                incoming.keep()
+                early.hand_over(parts.storage, job.id)
+                await run_in_threadpool(parts.bell.ring, job.id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_view(job)
+
+
+def _check_sources(
+    parts: Parts,
+    portrait: UploadFile | None,
+    portrait_id: str | None,
+    speech: UploadFile | None,
+    speech_id: str | None,
+    text: str | None,
+) -> None:
+    if (portrait is None) == (portrait_id is None):
+        raise ProblemError("invalid_request", "portrait, portrait_id: give one of the two", param="portrait")
+    if sum(source is not None for source in (speech, speech_id, text)) != 1:
+        raise ProblemError("invalid_request", "speech, speech_id, text: give one of the three", param="speech")
+    if text is not None and not text.strip():
+        raise ProblemError("audio_empty", "text: there is nothing to say", param="text")
+    limit = parts.settings.max_text_chars
+    if text is not None and len(text) > limit:
+        raise ProblemError("audio_too_long", f"text: {len(text)} characters; the limit is {limit}", param="text")
+
+
+def _fingerprint(wanted: VideoInput, portrait: FileRecord, speech: FileRecord | None) -> str:
+    """The same for the same request, whatever ids its uploads were given."""
+    told = wanted.model_dump() | {"portrait": portrait.sha256, "speech": speech and speech.sha256}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+class _Incoming:
+    """Files of one request: received before the job is stored, and removed again unless it is."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._received: list[FileRecord] = []
+
+    async def file(
+        self, upload: UploadFile | None, file_id: str | None, param: str, fits: Callable[[str], bool]
+    ) -> FileRecord:
+        """The upload, stored, or the file with this id. Raises ``unsupported_media`` where its type does not fit."""
+        if upload is not None:
+            if upload.size == 0 and param == SPEECH:
+                raise ProblemError("audio_empty", "speech: the file is empty", param=param)
+            storage = self._parts.storage
+            file = await run_in_threadpool(storage.receive, upload.file, upload.filename or "", param)
+            self._received.append(file)
+        else:
+            file = await run_in_threadpool(self._parts.store.file, str(file_id))
+        if not fits(file.media_type):
+            raise ProblemError("unsupported_media", f"{param}: {file.media_type} is of the wrong kind", param=param)
+        return file
+
+    def files(self) -> tuple[FileRecord, ...]:
+        return tuple(self._received)
+
+    def keep(self) -> None:
+        self._received.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.storage.remove(file.id for file in self._received)
+
+
+class _EarlyCheck:
+    """The job's first two stages before it is accepted, so that bad input is refused at once and decoded once."""
+
+    def __init__(self, parts: Parts, wanted: VideoInput, request_id: str) -> None:
+        self._parts, self._wanted, self._request_id = parts, wanted, request_id
+        self._portrait: tuple[PortraitReport, float] | None = None
+        self._speech: tuple[SpeechReport, bytes, float] | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        portrait = self._portrait[0].warnings if self._portrait else []
+        return portrait + (self._speech[0].warnings if self._speech else [])
+
+    async def run(self) -> None:
+        """Raises what is wrong with the input. A service that is busy or away is left to the job."""
+        try:
+            async with asyncio.timeout(self._parts.settings.early_check_s):
+                await self._ask()
+        except TimeoutError:
+            log.info("early_check_left_to_job", reason="timeout")
+        except ProblemError as error:
+            if not error.kind.retryable:
+                raise
+            log.info("early_check_left_to_job", reason=error.code)
+
+    async def _ask(self) -> None:
+        service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
+        began = time.monotonic()
+        portrait = await run_in_threadpool(storage.path(wanted.portrait).read_bytes)
+        fit = await service.portrait(portrait, PortraitOptions(face=wanted.face), self._request_id)
+        self._portrait = fit, time.monotonic() - began
+        began = time.monotonic()
+        source = wanted.text or await run_in_threadpool(storage.path(str(wanted.speech)).read_bytes)
+        report, prepared = await service.speech(source, SpeechOptions(), self._request_id)
+        self._speech = report, prepared, time.monotonic() - began
+
+    def hand_over(self, storage: Storage, job_id: str) -> None:
+        """Keep for the job what was found out; it does the rest."""
+        kept = Workspace(storage.workspace(job_id))
+        if self._portrait:
+            kept.put(PORTRAIT, self._portrait[0], self._portrait[1])
+        if self._speech:
+            report, prepared, seconds = self._speech
+            kept.put(SPEECH, report, seconds, prepared)

@@ -1,0 +1,22 @@
+"""The ``input`` of each kind of job, as its row keeps it."""
+
+from typing import Final
+
+from pydantic import BaseModel
+
+VIDEO: Final = "video"
+
+PORTRAIT: Final = "portrait"
+SPEECH: Final = "speech"
+"""Stages of a video job that the gateway may have done before the job is accepted."""
+
+
+class VideoInput(BaseModel):
+    """Ids of stored files, either ``speech`` or ``text``, and the options of ``POST /v1/videos``."""
+
+    portrait: str
+    speech: str | None = None
+    text: str | None = None
+    steps: int
+    seed: int
+    face: int | None = None

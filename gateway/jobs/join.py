@@ -1,0 +1,73 @@
+"""Segments of pictures and the sound track -> one MP4, without encoding anything again."""
+
+import heapq
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from services.talkinghead.schemas import FPS
+
+
+@dataclass(frozen=True)
+class JoinedVideo:
+    """What the MP4 holds; ``duration_s`` is that of the longer of its two streams."""
+
+    width: int
+    height: int
+    frames: int
+    duration_s: float
+
+
+def join(segments: Sequence[Path], soundtrack: bytes, target: Path) -> JoinedVideo:
+    """Remux ``segments`` (H.264 in MP4, ``FPS``, in order) and ``soundtrack`` (AAC in MP4) into ``target``.
+
+    The index stands before the data ("faststart"), so that playing begins while the file is still being loaded.
+    Raises ValueError where the segments were not encoded alike.
+    """
+    with (
+        av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as output,
+        av.open(io.BytesIO(soundtrack)) as sound,
+        av.open(str(segments[0])) as first,
+    ):
+        audio = sound.streams.audio[0]
+        pictures = _pictures(segments, output.add_stream_from_template(first.streams.video[0]))
+        speech = _packets(sound, audio, output.add_stream_from_template(audio))
+        frames = 0
+        # Sound and pictures lie side by side in the file, as a player reads them.
+        for packet in heapq.merge(pictures, speech, key=lambda packet: packet.dts * packet.time_base):
+            frames += packet.stream.type == "video"
+            output.mux(packet)
+        width, height = first.streams.video[0].width, first.streams.video[0].height
+        audio_s = float(audio.duration * audio.time_base)
+    return JoinedVideo(width, height, frames, max(frames / FPS, audio_s))
+
+
+def _pictures(segments: Sequence[Path], target: Any) -> Iterator[Any]:
+    """All segments' packets, each segment moved behind the frames before it."""
+    frames, alike = 0, None
+    for path in segments:
+        with av.open(str(path)) as segment:
+            stream = segment.streams.video[0]
+            form = (stream.width, stream.height, stream.time_base, stream.codec_context.extradata)
+            if alike not in (None, form):
+                raise ValueError(f"segment {path.name} was encoded unlike {segments[0].name}")
+            alike = form
+            offset = round(Fraction(frames, FPS) / stream.time_base)
+            for packet in _packets(segment, stream, target):
+                packet.pts += offset
+                packet.dts += offset
+                frames += 1
+                yield packet
+
+
+def _packets(container: Any, stream: Any, target: Any) -> Iterator[Any]:
+    """Packets of one stream, bound for ``target``, without the empty one that ends it."""
+    for packet in container.demux(stream):
+        if packet.dts is not None:
+            packet.stream = target
+            yield packet

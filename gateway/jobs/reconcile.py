@@ -1,0 +1,71 @@
+"""Puts right what a lost message, a killed worker or a passed expiry left behind."""
+
+import asyncio
+import time
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.jobs.attempt import job_error
+from gateway.jobs.queue import Bell
+from gateway.jobs.store import JobStore
+from gateway.settings import GatewaySettings
+from gateway.storage import Storage
+from services.common.errors import ProblemError
+
+_BATCH = 100
+
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Looks every ``reconcile_s``. Each step is a compare-and-set, so that any number of gateways may run one."""
+
+    def __init__(self, settings: GatewaySettings, store: JobStore, storage: Storage, bell: Bell) -> None:
+        self._settings, self._store, self._storage, self._bell = settings, store, storage, bell
+
+    async def run(self) -> None:
+        """Until canceled. Database, broker or disk may be away for a while."""
+        while True:
+            try:
+                await asyncio.to_thread(self.reconcile)
+            except (SQLAlchemyError, RedisError, OSError) as error:
+                log.warning("reconcile_failed", reason=type(error).__name__)
+            await asyncio.sleep(self._settings.reconcile_s)
+
+    def reconcile(self) -> None:
+        """One look."""
+        self._settle_lost()
+        self._erase()
+        self._wake()
+
+    def _settle_lost(self) -> None:
+        limit = self._settings.max_attempts
+        error = ProblemError("attempts_exhausted", f"the job's worker was lost {limit} times; it is not tried again")
+        settled = self._store.settle_lost(
+            max_attempts=limit, error=job_error(error), retention_s=self._settings.retention_hours * 3600
+        )
+        if settled:
+            log.warning("lost_jobs_settled", count=settled)
+
+    def _wake(self) -> None:
+        before = time.time() - self._settings.rewake_s
+        jobs = self._store.abandoned(woken_before=before, limit=_BATCH)
+        # As many messages as waiting jobs: none was lost. Without this count a long queue would be sent over and over.
+        missing = self._store.queue_length() - self._bell.waiting_messages()
+        if missing > 0:
+            jobs += self._store.waiting(woken_before=before, limit=min(missing, _BATCH))
+        for job_id in jobs:
+            if not self._bell.ring(job_id):
+                return
+            self._store.woken(job_id)
+            log.info("job_woken", job_id=job_id)
+
+    def _erase(self) -> None:
+        self._storage.remove(self._store.erase_expired())
+        folders = self._storage.workspaces()
+        for job_id in set(folders) - self._store.unfinished(folders):
+            self._storage.remove_workspace(job_id)
+        old = list(self._storage.old_files())
+        self._storage.remove(set(old) - self._store.known_files(old))

@@ -1,0 +1,166 @@
+"""The video job: portrait and speech -> segments -> one MP4."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+from safetensors.numpy import load
+
+from gateway.jobs.attempt import Made, Progress
+from gateway.jobs.inputs import PORTRAIT, SPEECH, VideoInput
+from gateway.jobs.join import JoinedVideo, join
+from gateway.jobs.records import Job
+from gateway.jobs.workspace import Workspace
+from gateway.settings import GatewaySettings
+from gateway.storage import Storage
+from services.common.errors import ProblemError
+from services.talkinghead.client import TalkingHeadClient
+from services.talkinghead.schemas import (
+    FPS,
+    PortraitOptions,
+    PortraitReport,
+    SegmentOptions,
+    SegmentReport,
+    SpeechOptions,
+    SpeechReport,
+)
+
+T = TypeVar("T")
+
+_TRIES: Final = 3
+_PAUSE_S: Final = 0.5
+
+log = structlog.get_logger()
+
+
+class VideoMaker:
+    """Makes talking videos by way of the talking-head service at ``settings.talkinghead_url``."""
+
+    def __init__(self, settings: GatewaySettings, storage: Storage) -> None:
+        self._settings, self._storage = settings, storage
+
+    async def __call__(self, job: Job, progress: Progress) -> Made:
+        """Run the job, or what is left of it. Raises ``ProblemError`` as the service does (``no_face``, ...)."""
+        service = TalkingHeadClient(self._settings.talkinghead_url)
+        try:
+            return await self._make(job, progress, service)
+        finally:
+            await service.close()
+
+    async def _make(self, job: Job, progress: Progress, service: TalkingHeadClient) -> Made:
+        wanted = VideoInput.model_validate(job.input)
+        kept = Workspace(self._storage.workspace(job.id))
+        portrait = self._input(wanted.portrait, PORTRAIT)
+
+        # 1. Is the portrait fit to talk?
+        if not kept.has(PORTRAIT):
+            await progress(PORTRAIT, 0, 0)
+            began = time.monotonic()
+            options = PortraitOptions(face=wanted.face)
+            fit = await self._patiently(service, partial(service.portrait, portrait, options))
+            kept.put(PORTRAIT, fit, time.monotonic() - began)
+
+        # 2. Prepare the speech.
+        if not kept.has(SPEECH):
+            await progress(SPEECH, 0, 0)
+            began = time.monotonic()
+            source = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
+            report, prepared = await self._patiently(service, partial(service.speech, source or "", SpeechOptions()))
+            kept.put(SPEECH, report, time.monotonic() - began, prepared)
+        speech = kept.report(SPEECH, SpeechReport)
+        prepared = kept.content(SPEECH).read_bytes()
+
+        # 3. Make the segments that are missing.
+        size = self._settings.segment_frames
+        plan = [
+            SegmentOptions(
+                first_frame=first,
+                frames=min(size, speech.frames - first),
+                steps=wanted.steps,
+                seed=wanted.seed,
+                face=wanted.face,
+            )
+            for first in range(0, speech.frames, size)
+        ]
+        steps_total = len(plan) + 1  # joining is a step, too
+        made_here_s: list[float] = []
+        for index, segment in enumerate(plan):
+            mean_s = sum(made_here_s) / len(made_here_s) if made_here_s else None
+            await progress("segments", index, steps_total, None if mean_s is None else mean_s * (len(plan) - index))
+            if not kept.has(_stage(segment)):
+                made_here_s.append(await self._segment(kept, service, portrait, prepared, segment))
+
+        # 4. Join them with the sound.
+        await progress("join", len(plan), steps_total)
+        began = time.monotonic()
+        stages = [_stage(segment) for segment in plan]
+        target = kept.folder / f"joined-{job.fence}.mp4"
+        soundtrack = load(prepared)["soundtrack"].tobytes()
+        joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target)
+        if joined.frames != speech.frames:
+            raise ProblemError("internal", f"the video has {joined.frames} frames, the speech needs {speech.frames}")
+        return _made(target, kept, stages, joined, time.monotonic() - began)
+
+    def _input(self, file_id: str, param: str) -> bytes:
+        try:
+            return self._storage.path(file_id).read_bytes()
+        except FileNotFoundError:
+            raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param) from None
+
+    async def _segment(
+        self, kept: Workspace, service: TalkingHeadClient, portrait: bytes, prepared: bytes, segment: SegmentOptions
+    ) -> float:
+        """Make and keep one segment -> the seconds it took."""
+        began = time.monotonic()
+        report, content = await self._patiently(service, partial(service.segment, portrait, prepared, segment))
+        seconds = time.monotonic() - began
+        kept.put(_stage(segment), report, seconds, content)
+        return seconds
+
+    async def _patiently(self, service: TalkingHeadClient, call: Callable[[], Awaitable[T]]) -> T:
+        """``call()``; a busy service is asked again, one that died is waited for and asked ``_TRIES`` times in all.
+
+        Raises the last problem when ``service_patience_s`` is over.
+        """
+        deadline = time.monotonic() + self._settings.service_patience_s
+        failures = 0
+        while True:
+            try:
+                return await call()
+            except ProblemError as error:
+                failures += error.code != "overloaded"
+                if not error.kind.retryable or failures >= _TRIES or time.monotonic() > deadline:
+                    raise
+                log.warning("service_call_failed", code=error.code, failures=failures)
+            await asyncio.sleep(_PAUSE_S)
+            while not await service.ready() and time.monotonic() < deadline:
+                await asyncio.sleep(_PAUSE_S)
+
+
+def _stage(segment: SegmentOptions) -> str:
+    return f"segments/{segment.first_frame:06d}"
+
+
+def _made(target: Path, kept: Workspace, stages: list[str], joined: JoinedVideo, join_s: float) -> Made:
+    timings_s = {
+        PORTRAIT: kept.seconds(PORTRAIT),
+        SPEECH: kept.seconds(SPEECH),
+        "segments": sum(kept.seconds(stage) for stage in stages),
+        "join": join_s,
+    }
+    facts = {
+        "width": joined.width,
+        "height": joined.height,
+        "fps": FPS,
+        "frames": joined.frames,
+        "duration_s": round(joined.duration_s, 3),
+        "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
+    }
+    warnings = kept.report(PORTRAIT, PortraitReport).warnings + kept.report(SPEECH, SpeechReport).warnings
+    for stage in stages:
+        warnings += kept.report(stage, SegmentReport).warnings
+    return Made(target, "video.mp4", "video/mp4", facts, list(dict.fromkeys(warnings)))  # each once, in order

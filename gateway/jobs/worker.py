@@ -1,0 +1,55 @@
+"""The Celery worker: ``celery --app gateway.jobs.worker worker``."""
+
+import asyncio
+import ctypes
+import multiprocessing
+import signal
+import sys
+from functools import lru_cache
+from typing import Any, Final
+
+from celery.signals import worker_process_init, worker_shutting_down
+
+from gateway.jobs.attempt import Desk, attempt
+from gateway.jobs.inputs import VIDEO
+from gateway.jobs.queue import RUN_JOB, make_celery
+from gateway.jobs.store import JobStore
+from gateway.jobs.video import VideoMaker
+from gateway.settings import gateway_settings
+from gateway.storage import Storage
+from services.common.app import configure_logging
+
+_PR_SET_PDEATHSIG: Final = 1
+_stopping = multiprocessing.Event()
+"""Set by the parent when it is told to stop; inherited by its forked child, which then releases its job."""
+
+
+def run_job(job_id: str) -> None:
+    """Claim and run one job."""
+    asyncio.run(attempt(job_id, _desk()))
+
+
+@lru_cache
+def _desk() -> Desk:
+    """Made in the child that works, after the fork: database connections must not be shared."""
+    settings = gateway_settings()
+    storage = Storage(settings.data_dir)
+    kinds = {VIDEO: VideoMaker(settings, storage)}
+    return Desk(settings, JobStore(settings.sql_url), storage, kinds, _stopping.is_set)
+
+
+def _on_stop(**_: Any) -> None:
+    _stopping.set()
+
+
+def _on_child(**_: Any) -> None:
+    configure_logging()
+    if sys.platform == "linux":
+        # A killed parent must not leave a child that goes on with a job nobody watches.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+celery = make_celery(gateway_settings())
+celery.task(run_job, name=RUN_JOB)
+worker_shutting_down.connect(_on_stop)
+worker_process_init.connect(_on_child)

@@ -1,0 +1,44 @@
+"""What a running job has finished so far. A stage that stands here is never made again."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from gateway.storage import write_whole
+
+R = TypeVar("R", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A job's folder: for each finished stage ``{stage}.json`` (its report, its seconds) and its content, if any."""
+
+    folder: Path
+
+    def has(self, stage: str) -> bool:
+        return self._told(stage).is_file()
+
+    def put(self, stage: str, report: BaseModel, seconds: float, content: bytes | None = None) -> None:
+        """The report is written last: where it stands, the content is whole."""
+        if content is not None:
+            write_whole(self.content(stage), content)
+        told = {"report": report.model_dump(mode="json"), "seconds": round(seconds, 3)}
+        write_whole(self._told(stage), json.dumps(told).encode())
+
+    def report(self, stage: str, model: type[R]) -> R:
+        return model.model_validate(self._read(stage)["report"])
+
+    def seconds(self, stage: str) -> float:
+        return float(self._read(stage)["seconds"])
+
+    def content(self, stage: str) -> Path:
+        return self.folder / f"{stage}.bin"
+
+    def _told(self, stage: str) -> Path:
+        return self.folder / f"{stage}.json"
+
+    def _read(self, stage: str) -> Any:
+        return json.loads(self._told(stage).read_bytes())

@@ -1,0 +1,46 @@
+"""Settings of the gateway and its workers, read once from the environment (prefix ``RACONTEUR_``)."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.common.settings import REPOSITORY
+
+
+class GatewaySettings(BaseSettings):
+    """How the gateway runs. Each field is the environment variable ``RACONTEUR_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="RACONTEUR_", extra="ignore")
+
+    data_dir: Path = Field(REPOSITORY / "var", description="files, work in progress, database, logs")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; a SQLite file in data_dir if left out")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="broker of wake-ups (Redis or Valkey)")
+    perception_url: str = Field("http://127.0.0.1:8001")
+    reasoning_url: str = Field("http://127.0.0.1:8002")
+    talkinghead_url: str = Field("http://127.0.0.1:8003")
+
+    max_upload_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="largest request body")
+    max_text_chars: int = Field(5000, ge=1, description="longest text to be spoken")
+    retention_hours: float = Field(24.0, gt=0, description="files and finished jobs are erased after this")
+    early_check_s: float = Field(10.0, gt=0, description="a busy talking head is not asked about inputs for longer")
+
+    segment_frames: int = Field(25, ge=1, le=250, description="frames of one segment of a video; 25 are one second")
+    lease_s: float = Field(10.0, gt=0, description="a job whose worker is silent for this long goes to another")
+    heartbeat_s: float = Field(0.5, gt=0, description="how often a worker renews its lease and looks for a cancel")
+    max_attempts: int = Field(3, ge=1, description="claims of a job before it fails as attempts_exhausted")
+    service_patience_s: float = Field(180.0, gt=0, description="how long a job waits for a service to come back")
+    reconcile_s: float = Field(2.0, gt=0, description="pause between two looks for lost and expired jobs")
+    rewake_s: float = Field(5.0, gt=0, description="a waiting job is not woken again sooner than this")
+
+    @property
+    def sql_url(self) -> str:
+        """``database_url``, or the SQLite file of ``data_dir``."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'raconteur.sqlite'}"
+
+
+@lru_cache
+def gateway_settings() -> GatewaySettings:
+    """The settings of this process."""
+    return GatewaySettings()

@@ -1,0 +1,104 @@
+"""The local folder of files and of work in progress.
+
+``files/{id}`` is a stored file; ``jobs/{id}/`` is what a running job has finished so far. A file is written beside its
+place and moved there whole, so that no reader sees half of one.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from gateway.jobs.records import FileRecord, new_id
+from gateway.media import HEAD_BYTES, sniff
+from services.common.errors import ProblemError
+
+_BLOCK_BYTES: Final = 1 << 20
+_ORPHAN_AGE_S: Final = 3600.0
+"""A file without a row may be an upload that is just arriving; after this it is one whose process died."""
+
+
+class Storage:
+    """Files below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._files, self._jobs = root / "files", root / "jobs"
+        for folder in (self._files, self._jobs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, file_id: str) -> Path:
+        """Where the file with this id is. The id must come from the job store."""
+        return self._files / file_id
+
+    def workspace(self, job_id: str) -> Path:
+        """Folder of a job's finished stages and segments."""
+        return self._jobs / job_id
+
+    def receive(self, stream: BinaryIO, name: str, param: str) -> FileRecord:
+        """Store an upload and tell what it is by its content. Raises ``unsupported_media`` and keeps nothing then."""
+        head = stream.read(HEAD_BYTES)
+        stream.seek(0)
+        media_type = sniff(head)
+        if media_type is None:
+            fault = "is empty" if not head else "is no picture, sound or video (told by its first bytes)"
+            raise ProblemError("unsupported_media", f"{param}: the file {fault}", param=param)
+        file_id = new_id()
+        part = self._files / f"{file_id}.part"
+        digest, size = hashlib.sha256(), 0
+        try:
+            with part.open("wb") as target:
+                while block := stream.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    size += target.write(block)
+            part.replace(self.path(file_id))
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return FileRecord(file_id, _plain_name(name), media_type, size, digest.hexdigest(), time.time())
+
+    def adopt(self, made: Path, name: str, media_type: str, job_id: str) -> FileRecord:
+        """Move a job's finished file among the stored ones."""
+        file_id = new_id()
+        with made.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = made.stat().st_size
+        made.replace(self.path(file_id))
+        return FileRecord(file_id, name, media_type, size, sha256, time.time(), job_id=job_id)
+
+    def remove(self, file_ids: Iterable[str]) -> None:
+        for file_id in file_ids:
+            self.path(file_id).unlink(missing_ok=True)
+
+    def remove_workspace(self, job_id: str) -> None:
+        shutil.rmtree(self.workspace(job_id), ignore_errors=True)
+
+    def workspaces(self) -> list[str]:
+        """Ids of the jobs that have a folder."""
+        return [entry.name for entry in os.scandir(self._jobs)]
+
+    def old_files(self) -> Iterator[str]:
+        """Ids (or names of abandoned parts) of files that are older than an hour."""
+        limit = time.time() - _ORPHAN_AGE_S
+        for entry in os.scandir(self._files):
+            if entry.stat().st_mtime < limit:
+                yield entry.name
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; concurrent writers do not mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{new_id()}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain_name(name: str) -> str:
+    """The last part of an uploaded file's name without control characters, at most 120 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(c for c in last if c.isprintable())[:120] or "file"
