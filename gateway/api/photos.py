@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Any, Final
 
 from fastapi import File, Form, UploadFile
+from starlette import datastructures
 from starlette.concurrency import run_in_threadpool
 
 from gateway.media import HEAD_BYTES, is_image, sniff
@@ -21,7 +22,7 @@ BoxesField = Annotated[
 PHOTO_PROBLEMS: Final = ("unsupported_media", "too_large", "overloaded", "service_unavailable", "model_unavailable")
 
 
-async def read_photo(photo: UploadFile) -> bytes:
+async def read_photo(photo: datastructures.UploadFile) -> bytes:
     """The photo's bytes. Raises ``unsupported_media`` where they are no picture."""
     content = await run_in_threadpool(photo.file.read)
     media_type = sniff(content[:HEAD_BYTES])

@@ -1,27 +1,23 @@
 """/v1/videos: a portrait and speech -> a job that makes the portrait talk."""
 
-import asyncio
 import hashlib
 import json
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Annotated, Final, Self
 
-import structlog
 from fastapi import APIRouter, File, Form, Header, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
+from gateway.api.early_check import EarlyCheck
 from gateway.api.parts import Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobView, job_view
 from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, VideoInput
-from gateway.jobs.records import FileRecord, NewJob, new_id
-from gateway.jobs.workspace import Workspace
+from gateway.jobs.records import FileRecord, Job, NewJob, new_id
 from gateway.media import has_sound, is_image
-from gateway.storage import Storage
 from services.common.errors import ProblemError
-from services.talkinghead.schemas import PortraitOptions, PortraitReport, SpeechOptions, SpeechReport
 
 _PROBLEMS: Final = problems(
     "unsupported_media",
@@ -36,7 +32,6 @@ _PROBLEMS: Final = problems(
     "idempotency_mismatch",
 )
 
-log = structlog.get_logger()
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 
@@ -50,6 +45,7 @@ async def talk(
     parts: PartsDep,
     request_id: RequestId,
     response: Response,
+    *,
     portrait: Annotated[UploadFile | None, File(description="a picture with a face")] = None,
     portrait_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
     speech: Annotated[UploadFile | None, File(description="sound, or a video whose sound is used")] = None,
@@ -70,7 +66,7 @@ async def talk(
 
     `curl -F portrait=@portrait.jpg -F speech=@speech.wav http://127.0.0.1:8000/v1/videos`
     """
-    _check_sources(parts, portrait, portrait_id, speech, speech_id, text)
+    _check_sources(parts, portrait=portrait, portrait_id=portrait_id, speech=speech, speech_id=speech_id, text=text)
     async with _Incoming(parts) as incoming:
         face_file = await incoming.file(portrait, portrait_id, PORTRAIT, is_image)
         speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
@@ -82,34 +78,26 @@ async def talk(
             seed=seed,
             face=face,
         )
-        fingerprint = _fingerprint(wanted, face_file, speech_file)
-        job = None
+        new = NewJob(
+            id=new_id(),
+            kind=VIDEO,
+            input=wanted.model_dump(),
+            fingerprint=_fingerprint(wanted, face_file, speech_file),
+            files=incoming.files(),
+            uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
+            idempotency_key=idempotency_key,
+        )
+        known: Job | None = None
         if idempotency_key is not None:
-            job = await run_in_threadpool(parts.store.job_of_key, idempotency_key, fingerprint)
-        if job is None:
-            early = _EarlyCheck(parts, wanted, request_id)
-            await early.run()
-            new = NewJob(
-                id=new_id(),
-                kind=VIDEO,
-                input=wanted.model_dump(),
-                fingerprint=fingerprint,
-                files=incoming.files(),
-                uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
-                warnings=tuple(early.warnings),
-                idempotency_key=idempotency_key,
-            )
-            job, created = await run_in_threadpool(parts.store.submit, new)
-            if created:
-                incoming.keep()
-                early.hand_over(parts.storage, job.id)
-                await run_in_threadpool(parts.bell.ring, job.id)
+            known = await run_in_threadpool(parts.store.job_of_key, idempotency_key, new.fingerprint)
+        job = known or await _submit(parts, new, incoming, EarlyCheck(parts, wanted, request_id))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
 
 def _check_sources(
     parts: Parts,
+    *,
     portrait: UploadFile | None,
     portrait_id: str | None,
     speech: UploadFile | None,
@@ -131,6 +119,16 @@ def _fingerprint(wanted: VideoInput, portrait: FileRecord, speech: FileRecord | 
     """The same for the same request, whatever ids its uploads were given."""
     told = wanted.model_dump() | {"portrait": portrait.sha256, "speech": speech and speech.sha256}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+async def _submit(parts: Parts, new: NewJob, incoming: "_Incoming", early: EarlyCheck) -> Job:
+    await early.run()
+    job, created = await run_in_threadpool(parts.store.submit, replace(new, warnings=tuple(early.warnings)))
+    if created:
+        incoming.keep()
+        await run_in_threadpool(early.hand_over, parts.storage, job.id)
+        await run_in_threadpool(parts.bell.ring, job.id)
+    return job
 
 
 class _Incoming:
@@ -169,49 +167,3 @@ class _Incoming:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._parts.storage.remove(file.id for file in self._received)
-
-
-class _EarlyCheck:
-    """The job's first two stages before it is accepted, so that bad input is refused at once and decoded once."""
-
-    def __init__(self, parts: Parts, wanted: VideoInput, request_id: str) -> None:
-        self._parts, self._wanted, self._request_id = parts, wanted, request_id
-        self._portrait: tuple[PortraitReport, float] | None = None
-        self._speech: tuple[SpeechReport, bytes, float] | None = None
-
-    @property
-    def warnings(self) -> list[str]:
-        portrait = self._portrait[0].warnings if self._portrait else []
-        return portrait + (self._speech[0].warnings if self._speech else [])
-
-    async def run(self) -> None:
-        """Raises what is wrong with the input. A service that is busy or away is left to the job."""
-        try:
-            async with asyncio.timeout(self._parts.settings.early_check_s):
-                await self._ask()
-        except TimeoutError:
-            log.info("early_check_left_to_job", reason="timeout")
-        except ProblemError as error:
-            if not error.kind.retryable:
-                raise
-            log.info("early_check_left_to_job", reason=error.code)
-
-    async def _ask(self) -> None:
-        service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
-        began = time.monotonic()
-        portrait = await run_in_threadpool(storage.path(wanted.portrait).read_bytes)
-        fit = await service.portrait(portrait, PortraitOptions(face=wanted.face), self._request_id)
-        self._portrait = fit, time.monotonic() - began
-        began = time.monotonic()
-        source = wanted.text or await run_in_threadpool(storage.path(str(wanted.speech)).read_bytes)
-        report, prepared = await service.speech(source, SpeechOptions(), self._request_id)
-        self._speech = report, prepared, time.monotonic() - began
-
-    def hand_over(self, storage: Storage, job_id: str) -> None:
-        """Keep for the job what was found out; it does the rest."""
-        kept = Workspace(storage.workspace(job_id))
-        if self._portrait:
-            kept.put(PORTRAIT, self._portrait[0], self._portrait[1])
-        if self._speech:
-            report, prepared, seconds = self._speech
-            kept.put(SPEECH, report, seconds, prepared)
