@@ -1,0 +1,1 @@
+"""Turns published TensorFlow.js and PyTorch weights into the small ONNX files under ``weights/``."""
