@@ -1,12 +1,10 @@
 """The Celery worker: ``celery --app gateway.jobs.worker worker``."""
 
 import asyncio
-import ctypes
 import multiprocessing
 import signal
-import sys
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from celery.signals import worker_process_init, worker_shutting_down
 
@@ -15,11 +13,11 @@ from gateway.jobs.inputs import VIDEO
 from gateway.jobs.queue import RUN_JOB, make_celery
 from gateway.jobs.store import JobStore
 from gateway.jobs.video import VideoMaker
+from gateway.processes import send_at_parent_death
 from gateway.settings import gateway_settings
 from gateway.storage import Storage
 from services.common.app import configure_logging
 
-_PR_SET_PDEATHSIG: Final = 1
 _stopping = multiprocessing.Event()
 """Set by the parent when it is told to stop; inherited by its forked child, which then releases its job."""
 
@@ -44,9 +42,8 @@ def _on_stop(**_: Any) -> None:
 
 def _on_child(**_: Any) -> None:
     configure_logging()
-    if sys.platform == "linux":
-        # A killed parent must not leave a child that goes on with a job nobody watches.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A killed parent must not leave a child that goes on with a job nobody watches.
+    send_at_parent_death(signal.SIGKILL)
 
 
 celery = make_celery(gateway_settings())

@@ -1,0 +1,1 @@
+"""The ``raconteur`` command: a client of the REST API."""

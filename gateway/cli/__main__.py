@@ -1,0 +1,5 @@
+"""``python -m gateway.cli`` is the ``raconteur`` command."""
+
+from gateway.cli.main import app
+
+app()

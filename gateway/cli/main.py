@@ -1,0 +1,173 @@
+"""``raconteur``: run the stack, ask about photos, make portraits talk, look after jobs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from gateway.cli import show
+from gateway.cli.stack import connected
+from gateway.client import Json, Raconteur
+from gateway.settings import gateway_settings
+from services.common.settings import REPOSITORY
+
+app = typer.Typer(
+    help="Read how the people in a photo relate; make portraits talk.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+jobs_app = typer.Typer(help="Look after jobs.", no_args_is_help=True)
+app.add_typer(jobs_app, name="jobs")
+
+_EXAMPLES: Final = REPOSITORY / "examples"
+_INTERRUPTED: Final = 130
+
+Photo = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JPEG, PNG or WebP")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
+Boxes = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="JSON file with people's boxes [[x0, y0, x1, y1], ...]")
+]
+JobId = Annotated[str, typer.Argument(help="id of the job")]
+
+
+@app.command()
+def up(
+    host: Annotated[
+        str, typer.Option(help="address of the gateway; it has no keys yet, so keep it local")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8000,
+) -> None:
+    """Run the whole stack until Ctrl-C."""
+    from gateway.supervisor import serve  # noqa: PLC0415 - brings Celery, which the other commands do without
+
+    with show.reporting():
+        serve(gateway_settings(), host, port, lambda line: print(line, flush=True))
+
+
+@app.command()
+def story(photo: Photo, boxes: Boxes = None, as_json: AsJson = False) -> None:
+    """Tell who and what is in a photo."""
+    with show.reporting(), connected(show.TOLD) as client:
+        with show.waiting("looking"):
+            answer = client.story(photo, _text(boxes))
+        _answer(as_json, show.story_json(answer), show.print_story)
+
+
+@app.command()
+def relate(
+    photo: Photo,
+    pairs: Annotated[list[str] | None, typer.Option(help="P1,P2; may be given again; all pairs if left out")] = None,
+    boxes: Boxes = None,
+    taxonomy: Annotated[str, typer.Option(help="pisc, pipa or a JSON file with an own one")] = "pisc",
+    as_json: AsJson = False,
+) -> None:
+    """Tell how the people in a photo relate, how sure that is, and why."""
+    asked = json.dumps([_pair(pair) for pair in pairs]) if pairs else None
+    with show.reporting(), connected(show.TOLD) as client:
+        with show.waiting("looking and thinking"):
+            answer = client.relations(photo, pairs=asked, boxes=_text(boxes), taxonomy=_taxonomy(taxonomy))
+        _answer(as_json, show.relations_json(answer), show.print_relations)
+
+
+@app.command()
+def talk(
+    portrait: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a picture with a face")],
+    speech: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="sound, or a video's sound")
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the MP4 to write")] = Path("talk.mp4"),
+    text: Annotated[str | None, typer.Option(help="a text to be spoken instead of SPEECH")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=50, help="denoising steps: more is finer and slower")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    face: Annotated[int | None, typer.Option(min=0, help="which face, from the left, where there are several")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a portrait talk."""
+    if (speech is None) == (text is None):
+        raise typer.BadParameter("give either SPEECH or --text")
+    if not output.resolve().parent.is_dir():
+        raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
+    with show.reporting(), connected(show.TOLD) as client:
+        job = client.video(portrait, speech=speech, text=text, steps=steps, seed=seed, face=face)
+        told = _finish_video(client, job, output)
+        _answer(as_json, told, show.print_video)
+
+
+@app.command()
+def demo() -> None:
+    """Do both on the example inputs: relate the people of a photo, make a portrait talk."""
+    output = Path("demo.mp4")
+    with show.reporting(), connected(show.TOLD) as client:
+        with show.waiting("looking at examples/photo.jpg and thinking"):
+            answer = client.relations(_EXAMPLES / "photo.jpg")
+        show.print_relations(answer)
+        job = client.video(_EXAMPLES / "portrait.jpg", speech=_EXAMPLES / "speech.wav")
+        show.print_video(_finish_video(client, job, output.resolve()))
+
+
+@jobs_app.command("list")
+def list_jobs(
+    status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or canceled")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest jobs."""
+    with show.reporting(), connected(show.TOLD) as client:
+        found = client.jobs(status, limit)
+        _answer(as_json, {"jobs": found}, show.print_jobs)
+
+
+@jobs_app.command("show")
+def show_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """All about one job."""
+    with show.reporting(), connected(show.TOLD) as client:
+        job = client.job(job_id)
+        _answer(as_json, job, show.print_job)
+
+
+@jobs_app.command("cancel")
+def cancel_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """Stop a job."""
+    with show.reporting(), connected(show.TOLD) as client:
+        job = client.cancel(job_id)
+        _answer(as_json, job, show.print_job)
+
+
+def _finish_video(client: Raconteur, job: Json, output: Path) -> Json:
+    """Wait for the job and fetch its video; Ctrl-C cancels it."""
+    try:
+        done = show.follow(client.follow(job["id"]))
+    except KeyboardInterrupt:
+        client.cancel(job["id"])
+        raise typer.Exit(_INTERRUPTED) from None
+    client.download(job["id"], output)
+    return show.video_json(done, str(output))
+
+
+def _answer(as_json: bool, values: Json, printed: Callable[[Json], None]) -> None:
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+    else:
+        printed(values)
+
+
+def _pair(text: str) -> list[str]:
+    symbols = [symbol.strip() for symbol in text.split(",")]
+    if len(symbols) != 2:
+        raise typer.BadParameter(f"{text!r} is not two symbols like P1,P2", param_hint="--pairs")
+    return symbols
+
+
+def _taxonomy(name: str) -> str:
+    if name in ("pisc", "pipa"):
+        return name
+    if not Path(name).is_file():
+        raise typer.BadParameter(f"{name!r} is neither pisc, pipa nor a file", param_hint="--taxonomy")
+    return Path(name).read_text(encoding="utf-8")
+
+
+def _text(path: Path | None) -> Any:
+    return None if path is None else path.read_text(encoding="utf-8")
