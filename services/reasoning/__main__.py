@@ -1,0 +1,144 @@
+"""Engineering verbs of the reasoning service: ``python -m services.reasoning evaluate|calibrate|bench``."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from services.reasoning.calibration import calibration_key, fit, save_calibration
+from services.reasoning.evaluation import Evaluation, cross_validate, evaluate
+from services.reasoning.llamacpp import LlamaPrefix
+from services.reasoning.llm import LogProbs
+from services.reasoning.loading import load_reasoner
+from services.reasoning.pipeline import Reasoner
+from services.reasoning.prompt import prompt_for
+from services.reasoning.schemas import RelationsRequest, Taxonomy
+from services.reasoning.scored_stories import as_matrix, score_stories
+from services.reasoning.scoring import method_name
+from services.reasoning.settings import reasoning_settings
+from services.reasoning.stories import load_stories
+from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
+
+cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+StoriesFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="labelled stories, one JSON a line")]
+TaxonomyName = Annotated[str, typer.Option("--taxonomy", help="pisc, pipa or a taxonomy's JSON file")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="use only so many stories, labels in turn")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+_BENCH_STORY = (
+    "Four people stand round a table in a sunny garden. <P1>, a woman of about 60 in a blue apron, cuts a cake (<O1>). "
+    "<P2>, a boy of about 8, holds out a plate and leans against her. <P3>, a man of about 35 in a white shirt, pours "
+    "lemonade (<O2>) and has one arm round <P4>, a woman of about 34 in a yellow dress, who laughs at the boy. A dog "
+    "(<O3>) waits under the table. The scene is a family garden in summer."
+)
+
+
+def taxonomy_option(value: str) -> Taxonomy:
+    """A built-in taxonomy's name, or a file with the caller's own."""
+    if value in builtin_taxonomies() or not Path(value).is_file():
+        return find_taxonomy(value)
+    return find_taxonomy(Taxonomy.model_validate_json(Path(value).read_text(encoding="utf-8")))
+
+
+@cli.command("evaluate")
+def evaluate_command(
+    file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit = None, as_json: AsJson = False
+) -> None:
+    """Accuracy of the shipped model, prompt and calibration on labelled stories."""
+    chosen = taxonomy_option(taxonomy)
+    reasoner = load_reasoner(reasoning_settings())
+    scores, truth, seconds = _scores(reasoner, file, chosen, limit)
+    prompt = prompt_for(chosen)
+    calibration = reasoner.calibration(prompt)
+    result = evaluate(
+        scores,
+        truth,
+        [label.name for label in chosen.labels],
+        calibration=calibration,
+        about={"model": reasoner.model.name, "prompt": prompt.identity, "method": method_name(calibration)},
+        seconds_per_story=seconds,
+    )
+    print(result.model_dump_json(indent=2) if as_json else _summary(result))
+
+
+@cli.command()
+def calibrate(file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit = None) -> None:
+    """Fit label prior and temperature to labelled stories and write them into weights/reasoning/calibration.json."""
+    chosen = taxonomy_option(taxonomy)
+    settings = reasoning_settings()
+    reasoner = load_reasoner(settings)
+    scores, truth, _ = _scores(reasoner, file, chosen, limit)
+    labels = [label.name for label in chosen.labels]
+    fitted = fit(scores, truth, labels, source=f"{file.name}, {len(truth)} stories")
+    key = calibration_key(reasoner.model.name, prompt_for(chosen).identity)
+    save_calibration(settings.weights_dir / "reasoning" / "calibration.json", key, fitted)
+    print(cross_validate(scores, truth, labels).model_dump_json(indent=2))
+
+
+@cli.command()
+def bench(as_json: AsJson = False) -> None:
+    """Seconds and memory: load, one pair with explanation, six pairs of four people with and without."""
+    figures: dict[str, dict[str, float | str]] = {}
+
+    def note(name: str, value: float, unit: str) -> None:
+        figures[name] = {"value": round(value, 3), "unit": unit}
+
+    began = time.perf_counter()
+    reasoner = load_reasoner(reasoning_settings())
+    note("load", time.perf_counter() - began, "s")
+    cases = {
+        "one_pair_explained": RelationsRequest(story=_BENCH_STORY, pairs=[("P3", "P4")]),
+        "six_pairs": RelationsRequest(story=_BENCH_STORY, explain=False),
+        "six_pairs_explained": RelationsRequest(story=_BENCH_STORY),
+    }
+    for name, request in cases.items():
+        began = time.perf_counter()
+        answer = reasoner.relate(request, lambda: None)
+        note(name, time.perf_counter() - began, "s")
+        for stage, seconds in answer.timings_s.items():
+            note(f"{name}.{stage}", seconds, "s")
+    note("peak_rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
+    if as_json:
+        print(json.dumps({"model": reasoner.model.name, "figures": figures}, indent=2))
+    else:
+        print("\n".join(f"{name:32} {figure['value']:10} {figure['unit']}" for name, figure in figures.items()))
+
+
+def _scores(
+    reasoner: Reasoner[LlamaPrefix], file: Path, taxonomy: Taxonomy, limit: int | None
+) -> tuple[LogProbs, NDArray[np.intp], float]:
+    """Scores (stories, labels), right labels' indices (stories,) and median seconds per story; progress on stderr."""
+    stories = load_stories(file, taxonomy, limit)
+    labels = [label.name for label in taxonomy.labels]
+    scored = []
+    for number, item in enumerate(score_stories(reasoner, stories, taxonomy, reasoning_settings().cache_dir), start=1):
+        scored.append(item)
+        print(f"\r{number}/{len(stories)} stories", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    truth = np.array([labels.index(story.label) for story in stories])
+    return as_matrix(scored), truth, float(np.median([item.seconds for item in scored]))
+
+
+def _summary(result: Evaluation) -> str:
+    low, high = result.accuracy_interval
+    honest = result.cross_validated
+    lines = [
+        f"{result.n} stories, {result.model}, prompt {result.prompt}",
+        f"accuracy {result.accuracy:.3f} [{low:.3f}, {high:.3f}], macro F1 {result.macro_f1:.3f}, "
+        f"nll {result.nll:.3f}, ece {result.ece:.3f}",
+        f"cross-validated: accuracy {honest.accuracy:.3f} [{honest.accuracy_interval[0]:.3f}, "
+        f"{honest.accuracy_interval[1]:.3f}], nll {honest.nll:.3f}, uncalibrated {honest.accuracy_uncalibrated:.3f}",
+    ]
+    rows = [f"  {name:24} n {f.n:3}  recall {f.recall:.2f}  f1 {f.f1:.2f}" for name, f in result.per_class.items()]
+    return "\n".join(lines + rows)
+
+
+if __name__ == "__main__":
+    cli()

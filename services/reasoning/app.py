@@ -1,0 +1,120 @@
+"""HTTP server of the reasoning service: ``uvicorn services.reasoning.app:app``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from services.common.app import create_app, validation_problem
+from services.common.errors import ProblemError
+from services.common.runner import ModelRunner
+from services.reasoning.llamacpp import LlamaPrefix
+from services.reasoning.loading import load_reasoner
+from services.reasoning.pipeline import Reasoner
+from services.reasoning.prompt import builtin_prompts
+from services.reasoning.schemas import RelationsRequest, RelationsResponse, Taxonomy
+from services.reasoning.settings import reasoning_settings
+from services.reasoning.taxonomy import builtin_taxonomies
+
+_MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+class PromptInfo(BaseModel):
+    """A prompt that can be used."""
+
+    name: str
+    taxonomy: str
+    hash: str
+    active: bool
+
+
+class _TaxonomyRoute(APIRoute):
+    """A fault inside the caller's taxonomy has its own code, ``taxonomy_invalid``."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_with_taxonomy(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                # Pydantic reports the name and the object of the union; the object's faults are the caller's.
+                faults = [fault for fault in error.errors() if "Taxonomy" in fault["loc"]]
+                if not faults:
+                    raise
+                problem = validation_problem([fault | {"loc": _without_union(fault["loc"])} for fault in faults])
+                raise ProblemError("taxonomy_invalid", problem.detail, param=problem.param) from error
+
+        return handle_with_taxonomy
+
+
+def _without_union(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    return tuple(part for part in place if part != "Taxonomy")
+
+
+router = APIRouter(route_class=_TaxonomyRoute, tags=["reasoning"])
+
+
+@router.post("/v1/relations", summary="Story and pairs to relations")
+async def relations(body: RelationsRequest, request: Request) -> RelationsResponse:
+    runner: ModelRunner = request.app.state.runner
+    reasoner = _loaded(request.app)
+    return await runner.run(request, lambda stop: reasoner.relate(body, stop.check))
+
+
+@router.get("/v1/taxonomies", summary="The built-in taxonomies")
+async def taxonomies() -> list[Taxonomy]:
+    return list(builtin_taxonomies().values())
+
+
+@router.get("/v1/prompts", summary="The prompts and which are active")
+async def prompts() -> list[PromptInfo]:
+    return [
+        PromptInfo(name=prompt.name, taxonomy=prompt.taxonomy, hash=prompt.content_hash, active=True)
+        for prompt in builtin_prompts().values()
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = reasoning_settings()
+    app.state.runner = ModelRunner(settings.queue_length)
+    # In a thread: /livez answers while the model loads, and /readyz says so.
+    app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_reasoner, settings)
+    try:
+        yield
+    finally:
+        app.state.runner.close()
+        await asyncio.wait([app.state.loading])
+
+
+async def _ready() -> dict[str, str]:
+    loading: Future[Reasoner[LlamaPrefix]] = app.state.loading
+    if not loading.done():
+        return {"language_model": "loading"}
+    error = loading.exception()
+    return {"language_model": "ready" if error is None else f"failed: {error}"}
+
+
+def _loaded(app: FastAPI) -> Reasoner[LlamaPrefix]:
+    """The reasoner; raises ``service_unavailable`` while it loads and its own error when it could not be loaded."""
+    loading: Future[Reasoner[LlamaPrefix]] = app.state.loading
+    if not loading.done():
+        raise ProblemError("service_unavailable", "the language model is loading; try again in a few seconds")
+    return loading.result()
+
+
+app = create_app(
+    title="Raconteur reasoning",
+    version="1",
+    routers=[router],
+    ready=_ready,
+    max_body_bytes=_MAX_BODY_BYTES,
+    lifespan=_lifespan,
+)

@@ -1,0 +1,133 @@
+"""How good relations are on labelled stories: accuracy, calibration, per class."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from services.reasoning.calibration import Calibration, fit, log_softmax
+from services.reasoning.llm import LogProbs
+
+_ECE_BINS: Final = 10
+_Z_95: Final = 1.959964
+
+
+class ClassFigures(BaseModel):
+    n: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class Evaluation(BaseModel):
+    """Figures on labelled stories; ``confusion[true][predicted]`` counts."""
+
+    n: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    macro_f1: float
+    nll: float
+    ece: float
+    per_class: dict[str, ClassFigures]
+    confusion: dict[str, dict[str, int]]
+    model: str
+    prompt: str
+    method: str
+    cross_validated: "CrossValidated"
+    seconds_per_story: float
+
+
+class CrossValidated(BaseModel):
+    """Prior and temperature fitted on one half of the stories, figures on the other, both ways."""
+
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    nll: float
+    accuracy_uncalibrated: float
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """95% interval of a proportion (Wilson 1927)."""
+    p, z2 = right / n, _Z_95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Mean gap between confidence and accuracy over ten bins; ``probabilities``: (n,) of the chosen labels."""
+    bins = np.minimum((probabilities * _ECE_BINS).astype(int), _ECE_BINS - 1)
+    gaps = [
+        abs(probabilities[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
+        for b in range(_ECE_BINS)
+        if (bins == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def cross_validate(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> CrossValidated:
+    """``scores``: (stories, labels), the model's own. The stories take turns by label, so halves are whole turns."""
+    n = len(truth)
+    half = (np.arange(n) // len(labels)) % 2 == 0
+    logprobs = np.empty_like(scores)
+    for fitted in (half, ~half):
+        if not fitted.any():
+            raise ValueError(f"stories: {n} are too few for two halves of {len(labels)} labels; give {2 * len(labels)}")
+        logprobs[~fitted] = fit(scores[fitted], truth[fitted], labels, "half").apply(scores[~fitted], labels)
+    right = int((logprobs.argmax(axis=1) == truth).sum())
+    return CrossValidated(
+        accuracy=right / n,
+        accuracy_interval=wilson_interval(right, n),
+        nll=float(-logprobs[np.arange(n), truth].mean()),
+        accuracy_uncalibrated=float((scores.argmax(axis=1) == truth).mean()),
+    )
+
+
+def evaluate(
+    scores: LogProbs,
+    truth: NDArray[np.intp],
+    labels: Sequence[str],
+    *,
+    calibration: Calibration | None,
+    about: dict[str, str],
+    seconds_per_story: float,
+) -> Evaluation:
+    """Figures of the shipped calibration on these stories, beside cross-validated ones.
+
+    Where the calibration was fitted on the same stories, ``cross_validated`` is the honest figure.
+    ``about``: model, prompt, method.
+    """
+    logprobs = calibration.apply(scores, labels) if calibration else log_softmax(scores)
+    chosen = logprobs.argmax(axis=1)
+    right = chosen == truth
+    n = len(truth)
+    confusion = np.zeros((len(labels), len(labels)), dtype=int)
+    np.add.at(confusion, (truth, chosen), 1)
+    per_class = {label: _class_figures(confusion, index) for index, label in enumerate(labels)}
+    return Evaluation(
+        n=n,
+        accuracy=float(right.mean()),
+        accuracy_interval=wilson_interval(int(right.sum()), n),
+        macro_f1=float(np.mean([figures.f1 for figures in per_class.values()])),
+        nll=float(-logprobs[np.arange(n), truth].mean()),
+        ece=expected_calibration_error(np.exp(logprobs.max(axis=1)), right),
+        per_class=per_class,
+        confusion={
+            label: dict(zip(labels, map(int, row), strict=True)) for label, row in zip(labels, confusion, strict=True)
+        },
+        cross_validated=cross_validate(scores, truth, labels),
+        seconds_per_story=seconds_per_story,
+        **about,
+    )
+
+
+def _class_figures(confusion: NDArray[np.int_], index: int) -> ClassFigures:
+    hits = int(confusion[index, index])
+    n, chosen = int(confusion[index].sum()), int(confusion[:, index].sum())
+    precision = hits / chosen if chosen else 0.0
+    recall = hits / n if n else 0.0
+    f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
+    return ClassFigures(n=n, precision=precision, recall=recall, f1=f1)

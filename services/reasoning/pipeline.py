@@ -1,0 +1,204 @@
+"""Story and pairs -> relations, in numbered stages."""
+
+import itertools
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic
+
+import numpy as np
+
+from services.common.errors import ProblemError
+from services.reasoning.calibration import Calibration, calibration_key, load_calibrations
+from services.reasoning.explain import evidence, explain
+from services.reasoning.llm import Check, LanguageModel, LogProbs, PrefixT
+from services.reasoning.prompt import Prompt, builtin_prompts, prompt_for, split_sentences, story_pieces, symbols_in
+from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
+from services.reasoning.scoring import Pair, label_logprobs, method_name, pair_scores
+from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
+
+MAX_PROMPT_TOKENS: Final = 1536
+MAX_STORY_TOKENS: Final = 768
+"""A story of fifteen long sentences has about 450."""
+MAX_PAIRS: Final = 66
+"""All pairs of twelve people."""
+_KEPT_PROMPTS: Final = 2
+
+
+@dataclass(frozen=True)
+class _Story(Generic[PrefixT]):
+    prefix: PrefixT
+    sentences: list[str]
+
+
+class Reasoner(Generic[PrefixT]):
+    """A language model and what was fitted to it. One thread uses it."""
+
+    def __init__(self, model: LanguageModel[PrefixT], calibrations: dict[str, Calibration]) -> None:
+        self.model = model
+        self._calibrations = calibrations
+        self._prompts: OrderedDict[str, PrefixT] = OrderedDict()
+
+    @classmethod
+    def load(cls, model: LanguageModel[PrefixT], weights_dir: Path) -> "Reasoner[PrefixT]":
+        """With the calibrations that ship; reads the default prompt, so that the first request need not."""
+        reasoner = cls(model, load_calibrations(weights_dir / "reasoning" / "calibration.json"))
+        reasoner.read_prompt(builtin_prompts()["pisc"])
+        return reasoner
+
+    def relate(self, request: RelationsRequest, check: Check) -> RelationsResponse:
+        """Answer a request. ``check`` is called between steps of a second or so and raises to stop.
+
+        Raises ``story_empty``, ``story_too_long``, ``no_person``, ``one_person``, ``unknown_person``,
+        ``taxonomy_invalid``, ``invalid_request``.
+        """
+        self.model.on_step = check
+        clock = _Clock()
+        # 1. Check the request
+        taxonomy = find_taxonomy(request.taxonomy)
+        pairs = resolve_pairs(request.story, request.pairs)
+        labels = [label.name for label in taxonomy.labels]
+        # 2. Read the prompt's four segments, or find them read
+        prompt = prompt_for(taxonomy)
+        prompt_prefix = self.read_prompt(prompt)
+        calibration = self._calibrations.get(calibration_key(self.model.name, prompt.identity))
+        clock.lap("prompt")
+        # 3. Read the story once for all pairs
+        story = self.read_story(request.story, prompt_prefix)
+        clock.lap("story")
+        try:
+            # 4. Score every label for every pair
+            scores = pair_scores(self.model, story.prefix, pairs, labels)
+            logprobs = label_logprobs(scores, labels, calibration)
+            clock.lap("score")
+            relations = [
+                _relation(pair, row, taxonomy, request.abstain_below) for pair, row in zip(pairs, logprobs, strict=True)
+            ]
+            # 5. Explain what is decided
+            if request.explain:
+                self._explain(story, relations, labels)
+                clock.lap("explain")
+        finally:
+            self.model.release(story.prefix)
+        return RelationsResponse(
+            relations=relations,
+            taxonomy=taxonomy.name,
+            prompt=prompt.identity,
+            model=self.model.name,
+            method=method_name(calibration),
+            warnings=[] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"],
+            timings_s=clock.laps,
+        )
+
+    def scores(self, story: str, pair: Pair, taxonomy: Taxonomy) -> LogProbs:
+        """The model's own scores of one pair, shape (labels,), before calibration."""
+        read = self.read_story(story, self.read_prompt(prompt_for(taxonomy)))
+        try:
+            return np.asarray(
+                pair_scores(self.model, read.prefix, [pair], [label.name for label in taxonomy.labels])[0]
+            )
+        finally:
+            self.model.release(read.prefix)
+
+    def calibration(self, prompt: Prompt) -> Calibration | None:
+        return self._calibrations.get(calibration_key(self.model.name, prompt.identity))
+
+    def read_prompt(self, prompt: Prompt) -> PrefixT:
+        """The prompt's prefix; the last ``_KEPT_PROMPTS`` stay read, built-in ones are kept over restarts too."""
+        if prompt.identity in self._prompts:
+            self._prompts.move_to_end(prompt.identity)
+            return self._prompts[prompt.identity]
+        n_tokens = self.model.count_tokens(prompt.text)
+        if n_tokens > MAX_PROMPT_TOKENS:
+            raise ProblemError(
+                "taxonomy_invalid",
+                f"taxonomy: its prompt has {n_tokens} tokens; the limit is {MAX_PROMPT_TOKENS}",
+                param="taxonomy",
+            )
+        while len(self._prompts) >= _KEPT_PROMPTS:
+            self.model.release(self._prompts.popitem(last=False)[1])
+        frame = self.model.chat_frame
+        prefix = self.model.read(
+            [frame.before_system, prompt.text, frame.before_user], keep=prompt.taxonomy in builtin_taxonomies()
+        )
+        self._prompts[prompt.identity] = prefix
+        return prefix
+
+    def read_story(self, story: str, after: PrefixT) -> _Story[PrefixT]:
+        """The story behind the prompt, up to where the answer begins."""
+        n_tokens = self.model.count_tokens(story)
+        if n_tokens > MAX_STORY_TOKENS:
+            raise ProblemError(
+                "story_too_long", f"story: it has {n_tokens} tokens; the limit is {MAX_STORY_TOKENS}", param="story"
+            )
+        sentences = split_sentences(story)
+        prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)
+        return _Story(prefix, sentences)
+
+    def _explain(self, story: _Story[PrefixT], relations: list[Relation], labels: Sequence[str]) -> None:
+        texts = explain(
+            self.model, story.prefix, [relation.pair for relation in relations], [r.label for r in relations]
+        )
+        for relation, text in zip(relations, texts, strict=True):
+            relation.explanation = text
+        # Evidence costs one question per sentence, so only the surest pair has it.
+        surest = max(relations, key=lambda relation: relation.probabilities[relation.label])
+        surest.evidence = evidence(
+            self.model,
+            story.prefix,
+            sentences=story.sentences,
+            pair=surest.pair,
+            label=surest.label,
+            labels=labels,
+        )
+
+
+def resolve_pairs(story: str, asked: Sequence[Pair] | None) -> list[Pair]:
+    """The pairs to judge: those asked, or all pairs of the story's people."""
+    if not story.strip():
+        raise ProblemError("story_empty", "story: it has no text; tell at least one sentence", param="story")
+    people = symbols_in(story)
+    if not people:
+        raise ProblemError("no_person", "story: it names no person; people are written <P1>, <P2>", param="story")
+    if len(people) == 1:
+        raise ProblemError("one_person", f"story: it names only <{people[0]}>; a relation needs two", param="story")
+    pairs = list(itertools.combinations(people, 2)) if asked is None else list(asked)
+    if not 1 <= len(pairs) <= MAX_PAIRS:
+        raise ProblemError("invalid_request", f"pairs: there are {len(pairs)}; give 1 to {MAX_PAIRS}", param="pairs")
+    for first, second in pairs:
+        if first == second:
+            raise ProblemError("invalid_request", f"pairs: {first} with itself; give two people", param="pairs")
+        for symbol in (first, second):
+            if symbol not in people:
+                rule = f"the story names {', '.join(people)}"
+                raise ProblemError("unknown_person", f"pairs: {symbol} is not in the story; {rule}", param="pairs")
+    return pairs
+
+
+def _relation(pair: Pair, logprobs: LogProbs, taxonomy: Taxonomy, abstain_below: float) -> Relation:
+    probabilities = np.exp(logprobs)
+    best = int(np.argmax(probabilities))
+    return Relation(
+        pair=pair,
+        label=taxonomy.labels[best].name,
+        coarse=taxonomy.labels[best].coarse,
+        probabilities={label.name: float(p) for label, p in zip(taxonomy.labels, probabilities, strict=True)},
+        abstained=bool(probabilities[best] < abstain_below),
+        explanation=None,
+        evidence=[],
+    )
+
+
+class _Clock:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round(now - self._last, 4)
+        self._last = now

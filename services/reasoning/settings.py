@@ -1,0 +1,19 @@
+"""Settings of the reasoning service."""
+
+from functools import lru_cache
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings
+
+
+class ReasoningSettings(ServiceSettings):
+    """What all services share, and which language model of ``weights/reasoning/models.json`` to load."""
+
+    llm: str = Field("qwen2.5-1.5b", description="role of the profile in weights/reasoning/models.json")
+
+
+@lru_cache
+def reasoning_settings() -> ReasoningSettings:
+    """The settings of this process."""
+    return ReasoningSettings()
