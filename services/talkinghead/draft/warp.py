@@ -9,7 +9,7 @@ Lengths inside this file are in units of the 128 px face square (``SQUARE``), wh
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ _UPPER: Final = [*_JAW, *_STILL, *range(48, 55), 60, 61, 62, 63, 64]
 _LOWER: Final = [*_JAW, *_STILL, 48, *range(54, 61), 64, 65, 66, 67]
 
 _GRID: Final = 2.0  # splines are evaluated on this pitch and interpolated: error below 0.05
-_SIZE_STEP: Final = 16  # TOP falls on whole pixels
+_STILL_PX: Final = 1e-4  # what moves less is taken as it is: a resampler may round where it need not
 _FADE_IN: Final = 22.0  # from TOP down to full motion: nose base at 74, upper lip near 84
 _FADE_OUT: Final = 20.0  # from the jaw outwards: twice the widest jaw drop, so that the neck never folds
 _BORDER: Final = 8.0
@@ -72,54 +72,98 @@ class PortraitWarp:
         upper, lower = (_spline(target[part], -shift[part]) * fade for part in (_UPPER, _LOWER))
         return Motion(upper, lower, LipCurves.through(target, self.axes))
 
-    def draw(self, square: Bytes, motion: Motion | None) -> Bytes:
-        """The frame: ``square`` (S, S, 3), the portrait at any S that is a multiple of 16, bent by ``motion``."""
+    def draw(self, picture: Bytes, canvas: "Canvas", motion: Motion | None) -> Bytes:
+        """The frame: ``picture`` (H, W, 3), the portrait or its square, bent by ``motion`` within ``canvas``."""
+        frame = picture.copy()
         if motion is None:
-            return square.copy()
-        size = square.shape[0]
-        if size % _SIZE_STEP:
-            raise ValueError(f"square: its edge is {size} px and must be a multiple of {_SIZE_STEP}")
-        scale = size / SQUARE
-        top = int(TOP * scale)
-        places = _places(size, top)  # (rows, S, 2) in units
-        mouth = self.axes.to_mouth(places)
-        back = _resize(motion.lower, size, top)
-        back += _above(mouth, motion.lips)[..., None] * (_resize(motion.upper, size, top) - back)
-        x, y = np.moveaxis((places + back) * scale - 0.5, -1, 0)
-        skin = cv2.remap(square, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        # a resampler may round where it need not: what does not move is taken as it is
-        lower = square[top:]
-        skin = np.where(np.abs(back).max(-1, keepdims=True) > 1e-4, skin, lower)
-        hole = motion.lips.coverage(mouth, _EDGE)[..., None]
-        frame = square.copy()
-        frame[top:] = np.rint(skin + hole * (self._inside(lower, mouth) - skin)).astype(np.uint8)
+            return frame
+        x, y = canvas.sources(self._way_back(canvas, motion))
+        skin = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        region = frame[canvas.rows, canvas.columns]
+        moved = np.maximum(np.abs(x - canvas.x), np.abs(y - canvas.y)) > _STILL_PX
+        region[moved] = skin[moved]
+        self._open_mouth(region, picture[canvas.rows, canvas.columns], canvas, motion.lips)
         return frame
 
-    def _inside(self, lower: Bytes, mouth: Floats) -> Floats:
-        """What lies behind the lips: the portrait's own teeth where it shows them, else dark."""
-        teeth = self._shows_mouth * self._source_lips.coverage(mouth, _EDGE)[..., None]
-        return (self._dark + teeth * (lower - self._dark)).astype(np.float32)
+    def _way_back(self, canvas: "Canvas", motion: Motion) -> Floats:
+        """(h, w, 2) in units: from each pixel of the canvas to its place in the portrait."""
+        back = canvas.sample(motion.lower)
+        mouth = self.axes.to_mouth(canvas.places)
+        back += _above(mouth, motion.lips)[..., None] * (canvas.sample(motion.upper) - back)
+        return back
+
+    def _open_mouth(self, region: Bytes, portrait: Bytes, canvas: "Canvas", lips: LipCurves) -> None:
+        """Paint what lies behind the lips: the portrait's own teeth where it shows them, else dark."""
+        mouth = self.axes.to_mouth(canvas.places)
+        hole = lips.coverage(mouth, _EDGE)
+        inside = hole > 0
+        teeth = self._shows_mouth * self._source_lips.coverage(mouth[inside], _EDGE)[:, None]
+        behind = self._dark + teeth * (portrait[inside] - self._dark)
+        skin = region[inside].astype(np.float32)
+        region[inside] = np.rint(skin + hole[inside][:, None] * (behind - skin)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The part of a picture that holds the lower half of the face square, and where each pixel lies in the square."""
+
+    rows: slice
+    columns: slice
+    x: Floats  # (h, w) the pixels' own coordinates in the picture
+    y: Floats
+    places: Floats  # (h, w, 2) in units of the square
+    from_units: Floats  # (2, 2) turns a shift in units into one in pixels
+
+    @classmethod
+    def of_square(cls, size: int) -> Self:
+        """A picture that is the face square itself, ``size`` pixels an edge."""
+        half_pixel = 0.5 * SQUARE / size - 0.5
+        matrix = np.array([[SQUARE / size, 0, half_pixel], [0, SQUARE / size, half_pixel]])
+        return cls.of_picture((size, size), matrix)
+
+    @classmethod
+    def of_picture(cls, shape: tuple[int, ...], matrix: NDArray[np.float64]) -> Self:
+        """A picture (height, width, ...) in which ``matrix`` (2, 3) leads from pixels to the 128 px face square."""
+        linear, offset = matrix[:, :2], matrix[:, 2] + 0.5  # units have their origin at the square's corner
+        back = np.linalg.inv(linear)
+        corners = np.array([[0, TOP], [SQUARE, TOP], [SQUARE, SQUARE], [0, SQUARE]])
+        reach = (corners - offset) @ back.T
+        left, top = np.maximum(np.floor(reach.min(0)), 0).astype(int)
+        right, bottom = np.minimum(np.ceil(reach.max(0)) + 1, [shape[1], shape[0]]).astype(int)
+        y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+        places = np.stack([x, y], -1) @ linear.T + offset
+        return cls(slice(top, bottom), slice(left, right), x, y, places.astype(np.float32), back.astype(np.float32))
+
+    def sample(self, field: Floats) -> Floats:
+        """A field on the splines' grid -> (h, w, 2) at the canvas's pixels."""
+        cells = (self.places - np.array([0, TOP], np.float32)) / _GRID - 0.5
+        return np.asarray(
+            cv2.remap(field, cells[..., 0], cells[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32
+        )
+
+    def sources(self, shift: Floats) -> tuple[Floats, Floats]:
+        """(h, w, 2) shift in units -> where in the picture each pixel is taken from, x and y."""
+        pixels = shift @ self.from_units.T
+        return self.x + pixels[..., 0], self.y + pixels[..., 1]
 
 
 def warp_square(square: Bytes, source: Floats, target: Floats) -> Bytes:
     """Bend the lower face of ``square`` so that ``source`` landmarks reach ``target``; the opened mouth is filled.
 
-    ``square`` (S, S, 3) RGB, S a multiple of 16; ``source`` and ``target`` (68, 2) in its pixels, whose centres are
+    ``square`` (S, S, 3) RGB at any S; ``source`` and ``target`` (68, 2) in its pixels, whose centres are
     the integers. Nose and eyes are held: their targets are not looked at. Equal landmarks give an equal picture.
     """
     portrait = PortraitWarp(square, source)
-    return portrait.draw(square, portrait.motion(target))
+    return portrait.draw(square, _square_canvas(square.shape[0]), portrait.motion(target))
 
 
 def _to_units(landmarks: Floats, scale: float) -> Floats:
     return ((np.asarray(landmarks, np.float32) + 0.5) / scale).astype(np.float32)
 
 
-@lru_cache(maxsize=8)
-def _places(size: int, top: int) -> Floats:
-    """Pixel centres of rows ``top`` and below, in units."""
-    y, x = np.mgrid[top:size, :size].astype(np.float32)
-    return ((np.stack([x, y], -1) + 0.5) * (SQUARE / size)).astype(np.float32)
+@lru_cache(maxsize=4)
+def _square_canvas(size: int) -> Canvas:
+    return Canvas.of_square(size)
 
 
 @lru_cache(maxsize=1)
@@ -127,11 +171,6 @@ def _grid() -> Floats:
     """Where splines are evaluated: (rows, columns, 2) cell centres from TOP to the bottom."""
     y, x = np.mgrid[TOP:SQUARE:_GRID, 0:SQUARE:_GRID].astype(np.float32)
     return np.stack([x, y], -1) + np.float32(_GRID / 2)
-
-
-def _resize(field: Floats, size: int, top: int) -> Floats:
-    """A field on the grid -> on the pixels of rows ``top`` and below; both have their samples at cell centres."""
-    return np.asarray(cv2.resize(field, (size, size - top), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _spline(centres: Floats, values: Floats) -> Floats:
@@ -169,7 +208,7 @@ def _fade(target: Floats) -> Floats:
     outside = cv2.distanceTransform(canvas, cv2.DIST_L2, 5)
     rows, columns = y[:, 0].astype(int), x[0].astype(int)
     away = _smooth(1 - outside[np.ix_(rows, columns)] / _FADE_OUT)
-    edge = np.minimum.reduce([x, SQUARE - x, SQUARE - y])
+    edge = np.minimum.reduce([x, SQUARE - x, SQUARE - y]) - _GRID / 2  # 0 in the outermost cells
     return (_smooth((y - TOP) / _FADE_IN) * away * _smooth(edge / _BORDER)).astype(np.float32)
 
 
