@@ -3,17 +3,17 @@
 import numpy as np
 
 DETERMINERS = "the a this that every some one her his my your our".split()  # noqa: SIM905
-ADJECTIVES = (
+ADJECTIVES = (  # noqa: SIM905 - a list of words reads best as words
     "young old brown thin happy quiet bright small wide purple famous lovely open heavy good warm blue few sharp golden"
-).split()  # noqa: SIM905
-NOUNS = (
+).split()
+NOUNS = (  # noqa: SIM905 - a list of words reads best as words
     "mother boat garden apple fish pepper village farmer window brother teacher river song bottle mountain doctor book "
     "valley family shop moon thought father weather paper bus"
-).split()  # noqa: SIM905
-VERBS = (
+).split()
+VERBS = (  # noqa: SIM905 - a list of words reads best as words
     "bought found opened moved watched followed carried painted saw wanted measured borrowed asked thanked forgot "
     "believed pushed showed loved washed kept"
-).split()  # noqa: SIM905
+).split()
 PREPOSITIONS = "before after without over about under from near with behind for".split()  # noqa: SIM905
 PHRASES = (
     "Good morning",

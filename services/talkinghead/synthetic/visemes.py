@@ -1,7 +1,7 @@
 """Phone times to facial actions: every phone has a target, neighbours blend by dominance (co-articulation).
 
 After M. Cohen and D. Massaro, "Modeling coarticulation in synthetic visual speech" (1993): a phone's weight falls
-off with the distance in time, so that no viseme ever switches hard to the next, and p, b, m win over any vowel beside them.
+off with the distance in time, so that no viseme ever switches hard to the next, and p, b, m win over any vowel.
 """
 
 import itertools
