@@ -40,7 +40,7 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8000,
 ) -> None:
     """Run the whole stack until Ctrl-C."""
-    from gateway.supervisor import serve  # noqa: PLC0415 - brings Celery, which the other commands do without
+    from gateway.stack import serve  # noqa: PLC0415 - brings Celery, which the other commands do without
 
     with show.reporting():
         serve(gateway_settings(), host, port, lambda line: print(line, flush=True))

@@ -46,6 +46,7 @@ def make_celery(settings: GatewaySettings) -> Celery:
         worker_concurrency=1,
         worker_pool="prefork",
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # log lines are JSON already
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # an old attempt is kept out by its fence

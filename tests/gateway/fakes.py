@@ -1,0 +1,247 @@
+"""The three services as one small HTTP server that speaks their contracts: no models, real media, faults on demand."""
+
+import asyncio
+import io
+import math
+import threading
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import av
+import numpy as np
+import uvicorn
+from fastapi import APIRouter, FastAPI, Form, Request, Response, UploadFile
+from safetensors.numpy import save
+
+from services.common.app import create_app
+from services.common.errors import ProblemError
+from services.perception.schemas import Person, Story, StoryOptions
+from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
+from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.schemas import (
+    FPS,
+    PortraitOptions,
+    PortraitReport,
+    SegmentOptions,
+    SegmentReport,
+    SpeechOptions,
+    SpeechReport,
+)
+
+WIDTH, HEIGHT = 64, 48
+MAX_SPEECH_S = 60.0
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+
+
+def picture(shows: str) -> bytes:
+    """Bytes that pass for a PNG; the fakes read from them what it ``shows``, for example "people=2" or "no_face"."""
+    return PNG + shows.encode()
+
+
+def wav(seconds: float, rate_hz: int = 16000, loudness: float = 0.3) -> bytes:
+    """A tone as WAV."""
+    samples = loudness * np.sin(np.arange(round(seconds * rate_hz)) * 2 * np.pi * 220 / rate_hz)
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return target.getvalue()
+
+
+@dataclass
+class Fakes:
+    """Knobs and tallies. ``segment_s`` is how long a segment takes; ``faults`` are raised by the next segments."""
+
+    url: str = ""
+    segment_s: float = 0.0
+    busy: bool = False
+    faults: list[ProblemError] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    abandoned: int = 0
+    speeches: int = 0
+
+    def reset(self) -> None:
+        self.segment_s, self.busy, self.abandoned, self.speeches = 0.0, False, 0, 0
+        for tally in (self.faults, self.segments, self.finished):
+            tally.clear()
+
+
+@contextmanager
+def serve_fakes(port: int) -> Iterator[Fakes]:
+    """The fakes on ``port`` in a thread of this process."""
+    fakes = Fakes(url=f"http://127.0.0.1:{port}")
+    with serve(_app(fakes), port):
+        yield fakes
+
+
+@contextmanager
+def serve(app: FastAPI, port: int) -> Iterator[None]:
+    """Any ASGI app by uvicorn in a thread; ready when entered."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.01)
+    yield
+    server.should_exit = True
+    thread.join(10)
+
+
+def _app(fakes: Fakes) -> FastAPI:
+    router = APIRouter()
+    json = Annotated[str, Form()]
+
+    @router.post("/v1/stories")
+    async def stories(photo: UploadFile, options: json) -> Story:
+        shown = (await photo.read())[len(PNG) :].decode()
+        if shown.startswith("broken"):
+            raise ProblemError("unsupported_media", "photo: it cannot be decoded", param="photo")
+        boxes = StoryOptions.model_validate_json(options).boxes
+        people = len(boxes) if boxes else int(shown.partition("people=")[2] or 0)
+        return Story(
+            width=WIDTH,
+            height=HEIGHT,
+            people=[Person(symbol=f"P{n + 1}", box=(n, 0, n + 1, 9), score=0.9) for n in range(people)],
+            objects=[],
+            pairs=[],
+            scene={},
+            records=[],
+            story=" ".join(f"<P{n + 1}> stands there." for n in range(people)),
+            warnings=["photo: only its first frame was read"] if "animated" in shown else [],
+            models={},
+            timings_s={"people": 0.01},
+        )
+
+    @router.post("/v1/relations")
+    async def relations(asked: RelationsRequest) -> RelationsResponse:
+        if not isinstance(asked.taxonomy, str):
+            labels, name = [label.name for label in asked.taxonomy.labels], asked.taxonomy.name
+        else:
+            labels, name = ["friends", "family"], asked.taxonomy
+        share = {label: 1 / len(labels) for label in labels}
+        return RelationsResponse(
+            relations=[
+                Relation(
+                    pair=pair,
+                    label=labels[0],
+                    coarse=None,
+                    probabilities=share,
+                    abstained=max(share.values()) < asked.abstain_below,
+                    explanation="They stand there.",
+                    evidence=[Evidence(sentence=asked.story, weight=0.1)],
+                )
+                for pair in asked.pairs or [("P1", "P2")]
+            ],
+            taxonomy=name,
+            prompt="fake",
+            model="fake",
+            method="fake",
+            warnings=[],
+            timings_s={"score": 0.01},
+        )
+
+    @router.post("/v1/portraits")
+    async def portraits(portrait: UploadFile, options: json) -> PortraitReport:
+        if fakes.busy:
+            raise ProblemError("overloaded", "16 requests wait already")
+        shown = (await portrait.read())[len(PNG) :].decode()
+        if shown in ("no_face", "face_too_small"):
+            raise ProblemError(shown, f"portrait: {shown}", param="portrait")
+        if shown == "several_faces" and PortraitOptions.model_validate_json(options).face is None:
+            raise ProblemError("several_faces", "portrait: 2 faces; choose one by face", param="face", faces=2)
+        return PortraitReport(
+            width=WIDTH, height=HEIGHT, face_box=(8, 8, 40, 40), face_size_px=32, warnings=["portrait: small"]
+        )
+
+    @router.post("/v1/speech")
+    async def speech(options: json, speech: UploadFile | None = None, text: Annotated[str, Form()] = "") -> Response:
+        fakes.speeches += 1
+        SpeechOptions.model_validate_json(options)
+        samples, rate = _samples(await speech.read()) if speech else (np.full(16000, 0.1, np.float32), 16000)
+        duration_s = len(samples) / rate
+        if not len(samples):
+            raise ProblemError("audio_empty", "speech: 0 s", param="speech")
+        if duration_s > MAX_SPEECH_S:
+            raise ProblemError("audio_too_long", f"speech: {duration_s} s, over {MAX_SPEECH_S} s", param="speech")
+        if np.abs(samples).max() < 1e-3:
+            raise ProblemError("audio_silent", "speech: nothing is heard", param="speech")
+        frames = math.ceil(duration_s * FPS)
+        report = SpeechReport(
+            duration_s=duration_s, frames=frames, sample_rate_hz=rate, channels=1, warnings=["speech: quiet"]
+        )
+        body = save({"soundtrack": np.frombuffer(soundtrack(samples, rate), np.uint8)})
+        return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
+
+    @router.post("/v1/segments")
+    async def segments(request: Request, portrait: UploadFile, speech: UploadFile, options: json) -> Response:
+        asked = SegmentOptions.model_validate_json(options)
+        fakes.segments.append(asked.first_frame)
+        if fakes.faults:
+            raise fakes.faults.pop(0)
+        until = time.monotonic() + fakes.segment_s
+        while time.monotonic() < until:
+            if await request.is_disconnected():
+                fakes.abandoned += 1
+                raise ProblemError("canceled", "the caller is gone")
+            await asyncio.sleep(0.02)
+        fakes.finished.append(asked.first_frame)
+        report = SegmentReport(
+            first_frame=asked.first_frame, frames=asked.frames, width=WIDTH, height=HEIGHT, warnings=[], timings_s={}
+        )
+        body = pictures(asked.first_frame, asked.frames)
+        return Response(body, headers={REPORT_HEADER: report.model_dump_json()}, media_type="video/mp4")
+
+    async def ready() -> dict[str, str]:
+        return {"fake": "ready"}
+
+    return create_app(title="fakes", version="1", routers=[router], ready=ready, max_body_bytes=50_000_000)
+
+
+def pictures(first_frame: int, frames: int) -> bytes:
+    """H.264 in MP4 with B-frames; the grey of each frame tells its number in the whole video."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(first_frame, first_frame + frames):
+            grey = np.full((HEIGHT, WIDTH, 3), grey_of(number), np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        output.mux(stream.encode())
+    return target.getvalue()
+
+
+def grey_of(frame: int) -> int:
+    return 20 + (frame * 2) % 200
+
+
+def soundtrack(samples: np.ndarray, rate_hz: int) -> bytes:
+    """AAC in MP4."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=rate_hz)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = rate_hz, 0
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return target.getvalue()
+
+
+def _samples(content: bytes) -> tuple[np.ndarray, int]:
+    try:
+        with wave.open(io.BytesIO(content)) as file:
+            return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768, file.getframerate()
+    except (wave.Error, EOFError, RuntimeError) as error:
+        raise ProblemError("unsupported_media", f"speech: {error}", param="speech") from None
