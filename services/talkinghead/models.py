@@ -1,0 +1,53 @@
+"""All models of the service, loaded from ``weights/``, and which of them are missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from services.common.errors import ProblemError
+from services.common.faces.finder import FaceFinder
+from services.talkinghead.audio.voice import Voice
+from services.talkinghead.difftalk.pipeline import DiffTalk
+from services.talkinghead.draft.action_basis import load_action_basis
+from services.talkinghead.speech.network import SpeechNetwork
+
+READY: Final = "ready"
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the pipeline needs, in the order of use."""
+
+    faces: FaceFinder
+    voice: Voice
+    speech: SpeechNetwork
+    action_basis: NDArray[np.float32]  # (11, 68, 2)
+    difftalk: DiffTalk
+
+
+def load_models(weights_dir: Path, threads: int) -> tuple[Models | None, dict[str, str]]:
+    """Models and the state of each: "ready" or why not. Models are None where one is missing."""
+    torch.set_num_threads(threads)
+    loaders: dict[str, Callable[[], Any]] = {
+        "faces": lambda: FaceFinder.load(weights_dir, threads),
+        "voice": lambda: Voice(threads),
+        "speech": lambda: SpeechNetwork.load(weights_dir / "speech"),
+        "action_basis": lambda: load_action_basis(weights_dir / "draft"),
+        "difftalk": lambda: DiffTalk.load(weights_dir / "difftalk-small"),
+    }
+    loaded: dict[str, Any] = {}
+    states: dict[str, str] = {}
+    for name, load in loaders.items():
+        try:
+            loaded[name] = load()
+            states[name] = READY
+        except (ProblemError, OSError, ValueError, KeyError, RuntimeError) as error:
+            states[name] = f"{type(error).__name__}: {error}"
+    if len(loaded) < len(loaders):
+        return None, states
+    return Models(**loaded), states

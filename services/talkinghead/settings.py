@@ -1,0 +1,20 @@
+"""Settings of the talking-head service, beside those that all services share."""
+
+from functools import lru_cache
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings
+
+
+class TalkingHeadSettings(ServiceSettings):
+    """Each field is the environment variable ``RACONTEUR_<FIELD>``."""
+
+    max_speech_s: float = Field(600.0, gt=0, le=3600, description="longest speech, in seconds")
+    portraits_kept: int = Field(4, ge=1, le=64, description="analysed portraits held in memory")
+
+
+@lru_cache
+def talkinghead_settings() -> TalkingHeadSettings:
+    """The settings of this process."""
+    return TalkingHeadSettings()

@@ -1,0 +1,62 @@
+"""Frames -> H.264 in MP4. Every segment is coded with the same settings, so that segments join without a codec."""
+
+import io
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, Final
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from services.talkinghead.schemas import FPS
+
+_BT709: Final = 1
+"""Matrix, primaries and transfer are BT.709 and say so, or players would guess by the picture's size."""
+
+_OPTIONS: Final = {
+    "crf": "18",
+    "preset": "veryfast",
+    "bf": "0",  # no frame waits for a later one: decoding order is showing order, and a segment begins at time zero
+    "g": str(FPS * 10),  # a segment is shorter than this, so that its first frame alone is a key frame
+    "flags": "+cgop",
+    "x264-params": "stitchable=1",  # headers that do not depend on the segment's length or content
+}
+
+
+def even_size(height: int, width: int) -> tuple[int, int]:
+    """H.264 with halved colour planes (4:2:0) needs even edges: an odd one grows by a pixel."""
+    return height + height % 2, width + width % 2
+
+
+def encode_segment(frames: Iterable[NDArray[np.uint8]], height: int, width: int, threads: int) -> bytes:
+    """(height, width, 3) RGB frames -> MP4 bytes at 25 fps, time base 1/25, without sound.
+
+    An odd edge is padded by its last row or column. Frames are taken one by one: memory does not grow with their
+    number.
+    """
+    coded_height, coded_width = even_size(height, width)
+    padding = ((0, coded_height - height), (0, coded_width - width), (0, 0))
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = coded_width, coded_height, "yuv420p"
+        stream.time_base = Fraction(1, FPS)
+        context = stream.codec_context
+        context.options = _OPTIONS
+        context.thread_count = threads
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = ColorRange.MPEG
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.pad(pixels, padding, "edge"), format="rgb24")
+            frame = frame.reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+            )
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
