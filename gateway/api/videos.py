@@ -78,12 +78,13 @@ async def talk(
             seed=seed,
             face=face,
         )
+        job_id = new_id()
         new = NewJob(
-            id=new_id(),
+            id=job_id,
             kind=VIDEO,
             input=wanted.model_dump(),
             fingerprint=_fingerprint(wanted, face_file, speech_file),
-            files=incoming.files(),
+            files=incoming.files(job_id),
             uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
             idempotency_key=idempotency_key,
         )
@@ -154,8 +155,9 @@ class _Incoming:
             raise ProblemError("unsupported_media", f"{param}: {file.media_type} is of the wrong kind", param=param)
         return file
 
-    def files(self) -> tuple[FileRecord, ...]:
-        return tuple(self._received)
+    def files(self, job_id: str) -> tuple[FileRecord, ...]:
+        """What was received, to be erased with the job."""
+        return tuple(replace(file, job_id=job_id) for file in self._received)
 
     def keep(self) -> None:
         self._received.clear()
