@@ -20,6 +20,8 @@ from gateway.processes import StartError, end_group, end_with_parent, publish_ur
 _START_LIMIT_S: Final = 300.0
 """The first start joins and converts models; later ones take seconds."""
 _START_DEATHS: Final = 3
+_PATIENCE_S: Final = 20.0
+"""After this, and then after ever longer, a start tells what it still waits for."""
 _POLL_S: Final = 0.1
 _STOP_LIMIT_S: Final = 15.0
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -116,6 +118,7 @@ class Supervisor:
 
     async def _wait_ready(self, part: Part) -> None:
         began, state = time.monotonic(), "not started"
+        next_word_s = _PATIENCE_S
         while state != "ready":
             if time.monotonic() - began > _START_LIMIT_S:
                 raise StartError(f"{part.name} is not ready after {_START_LIMIT_S:.0f} s: {state} {self._tail(part)}")
@@ -123,6 +126,9 @@ class Supervisor:
                 raise StartError(f"{part.name} ended {_START_DEATHS} times while starting {self._tail(part)}")
             await asyncio.sleep(_POLL_S)
             state = await part.probe()
+            if state != "ready" and time.monotonic() - began > next_word_s:
+                self._say(f"{part.name:<12} is not ready yet: {state}")
+                next_word_s *= 2
         self._say(f"{part.name:<12} ready  {time.monotonic() - began:6.1f} s")
 
     async def _end(self, part: Part) -> None:
