@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,7 +45,7 @@ def create_app(
     configure_logging()
     app = FastAPI(title=title, version=version, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
-    app.middleware("http")(_observe)
+    app.add_middleware(_Observe)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -90,22 +91,6 @@ def problem_response(error: ProblemError, request_id: str | None) -> JSONRespons
     return JSONResponse(error.as_json(request_id), error.kind.status, headers, PROBLEM_MEDIA_TYPE)
 
 
-async def _observe(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    request_id = request.headers.get(REQUEST_ID_HEADER, "")[:64] or uuid.uuid4().hex
-    request.state.request_id = request_id
-    structlog.contextvars.bind_contextvars(request_id=request_id)
-    began = time.perf_counter()
-    try:
-        response = await call_next(request)
-    finally:
-        structlog.contextvars.unbind_contextvars("request_id")
-    route = getattr(request.scope.get("route"), "path", "unmatched")
-    REQUESTS.labels(request.method, route, str(response.status_code)).inc()
-    REQUEST_SECONDS.labels(request.method, route).observe(time.perf_counter() - began)
-    response.headers[REQUEST_ID_HEADER] = request_id
-    return response
-
-
 def _request_id(request: Request) -> str | None:
     return getattr(request.state, "request_id", None)
 
@@ -143,6 +128,40 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:
         ProblemError("internal", "the server made a mistake; the log has it under this request id"),
         _request_id(request),
     )
+
+
+class _Observe:
+    """Gives each request an id, counts it and times it.
+
+    Plain ASGI, since behind Starlette's ``BaseHTTPMiddleware`` a route cannot see that its caller is gone.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")[:64] or uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began, status = time.perf_counter(), 500
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tagged)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(scope["method"], route, str(status)).inc()
+            REQUEST_SECONDS.labels(scope["method"], route).observe(time.perf_counter() - began)
 
 
 class _BodyLimit:
