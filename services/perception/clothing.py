@@ -1,6 +1,5 @@
 """What people wear: the colour of the top and of what is below it, and garments that ImageNet knows."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -16,23 +15,27 @@ from services.perception.schemas import Answer
 
 GARMENTS: Final = {
     400: "an academic gown", 667: "an academic cap", 652: "a military uniform", 439: "a military cap",
-    617: "a lab coat", 411: "an apron", 834: "a suit", 614: "a kimono", 578: "a gown", 982: "a wedding suit",
+    617: "a lab coat", 411: "an apron", 834: "a suit", 906: "a suit", 457: "a suit", 982: "a suit",
+    614: "a kimono", 578: "a gown",
     610: "a T-shirt", 841: "a sweatshirt", 474: "a cardigan", 869: "a trench coat", 568: "a fur coat",
     445: "swimwear", 639: "swimwear", 842: "swimwear", 697: "pajamas", 399: "an abaya", 887: "a vestment",
     981: "a baseball uniform", 560: "a football helmet", 518: "a helmet", 515: "a cowboy hat", 808: "a sombrero",
 }  # fmt: skip
-"""ImageNet class -> garment; classes that fire on plain clothes of any kind (jersey, miniskirt, wig) are left out."""
+"""ImageNet class -> garment; ties and a bridegroom count as suits, classes that fire on any clothes are left out."""
 
 GARMENT_MIN_SCORE: Final = 0.4
 _SKIN_DISTANCE: Final = 16.0
 _MOSTLY_SKIN: Final = 0.6
 
 
-def clothing_answers(pixels: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], person: Subject) -> dict[str, Answer]:
-    """``top_colour`` and ``bottom_colour`` of a person; ``mask`` may be smaller than ``pixels``."""
-    small = np.asarray(cv2.resize(pixels, mask.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    zoom = mask.shape[1] / pixels.shape[1]
-    skin = _skin_colour(pixels, person.face) if person.face else None
+def clothing_answers(
+    small: npt.NDArray[np.uint8], zoom: float, mask: npt.NDArray[np.bool_], person: Subject
+) -> dict[str, Answer]:
+    """``top_colour`` and ``bottom_colour`` of a person.
+
+    ``small`` (h, w, 3) is the photo at ``zoom`` times its size and ``mask`` (h, w) the person in it.
+    """
+    skin = _skin_colour(small, zoom, person.face) if person.face else None
     answers = {}
     for name, outline in (("top_colour", _torso(person)), ("bottom_colour", _thighs(person))):
         if outline is None:
@@ -100,13 +103,13 @@ def _thighs(person: Subject) -> list[Float] | None:
     return [polygon.astype(np.float32) for polygon in polygons] or None
 
 
-def _skin_colour(pixels: npt.NDArray[np.uint8], face: Face) -> Float | None:
+def _skin_colour(small: npt.NDArray[np.uint8], zoom: float, face: Face) -> Float | None:
     """Median Lab colour of the cheeks (between the lower lids and the mouth)."""
-    points = face.landmarks
+    points = face.landmarks * zoom
     outline = np.stack([points[41], points[46], points[54], points[48]])
-    region = np.zeros(pixels.shape[:2], np.uint8)
+    region = np.zeros(small.shape[:2], np.uint8)
     cv2.fillPoly(region, [np.round(outline).astype(np.int32)], 1)
-    cheeks = pixels[region > 0]
+    cheeks = small[region > 0]
     return np.median(_lab(cheeks), axis=0).astype(np.float32) if len(cheeks) else None
 
 
@@ -122,9 +125,3 @@ def _without_skin(pixels: npt.NDArray[np.uint8], skin: Float | None) -> npt.NDAr
 
 def _lab(pixels: npt.NDArray[np.uint8]) -> Float:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels)[None], cv2.COLOR_RGB2LAB)[0], np.float32)
-
-
-def alike(people: Sequence[dict[str, Answer]]) -> str | None:
-    """The colour of top that all share, None where one is unknown or differs."""
-    colours = {answers["top_colour"].value if "top_colour" in answers else None for answers in people}
-    return colours.pop() if len(colours) == 1 else None

@@ -27,11 +27,17 @@ _LEANING: Final = 1.3
 
 
 def pair_answers(
-    first: Subject, second: Subject, first_answers: dict[str, Answer], second_answers: dict[str, Answer]
+    first: Subject,
+    second: Subject,
+    first_answers: dict[str, Answer],
+    second_answers: dict[str, Answer],
+    *,
+    neighbours: bool,
 ) -> dict[str, Answer]:
     """``side`` (where the second is, seen from the first), ``distance``, ``touch``, ``looks`` and ``age_gap``.
 
-    A key is missing where the photo does not show it. Values of ``touch`` say who does what: ``first_arm_round``.
+    ``neighbours``: no one stands between them; only then does a turned head look at the other. A key is missing where
+    the photo does not show it. Values of ``touch`` say who does what: ``first_arm_round``.
     """
     scale = (shoulder_width(first) + shoulder_width(second)) / 2
     answers = {"side": _side(first, second), "distance": _distance(first, second, scale)}
@@ -39,7 +45,7 @@ def pair_answers(
     if touch is not None:
         answers["touch"] = touch
     looks = _looks(first, second, first_answers, second_answers)
-    if looks is not None:
+    if looks is not None and (neighbours or looks.value.startswith("both_")):
         answers["looks"] = looks
     ages = [answers.get("age") for answers in (first_answers, second_answers)]
     if ages[0] is not None and ages[1] is not None:

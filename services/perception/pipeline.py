@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,17 +21,17 @@ from services.common.faces.detector import Window
 from services.common.onnx_model import Float, OnnxModel
 from services.common.registry import load_registry
 from services.perception.attributes import FaceModels, face_answers, posture_answer
-from services.perception.boxes import centre, iou
+from services.perception.boxes import centre, cut, iou
 from services.perception.clothing import clothing_answers, garment_answer
 from services.perception.facts import Fact, as_records, pair_facts, person_facts, scene_facts, thing_facts
 from services.perception.holding import holders, wears_tie
 from services.perception.objects import Detection, ObjectDetector
-from services.perception.pairs import pair_answers
+from services.perception.pairs import head, pair_answers
 from services.perception.people import MAX_PEOPLE, Subject, find_people, largest, people_in_boxes
 from services.perception.pose import KEYPOINTS, Pose, PoseFinder
 from services.perception.scene import SceneReader, scene_answers
 from services.perception.schemas import Answer, Box, Keypoint, Pair, Person, Story, StoryOptions, Thing
-from services.perception.segment import Segmenter, run_lengths
+from services.perception.segment import Segmenter, run_lengths, shrunk
 from services.perception.story import tell
 
 SERVICE: Final = "perception"
@@ -158,14 +158,15 @@ class Perception:
     ) -> dict[str, dict[str, Answer]]:
         """Stage 3. Symbol -> answers; ``omit`` leaves out age or gender."""
         held = holders(found.people, found.things)
+        small, zoom = shrunk(pixels)
         ties = [thing for thing in found.things if thing.name == "tie"]
         answers: dict[str, dict[str, Answer]] = {}
         for index, (symbol, person, mask) in enumerate(
             zip(_symbols(len(found.people)), found.people, masks, strict=True)
         ):
             mine = face_answers(self._face_models, pixels, person.face) if person.face else {}
-            mine |= clothing_answers(pixels, mask, person)
-            garment = garment_answer(self._scene.person_classes(pixels, person), self._scene.name)
+            mine |= clothing_answers(small, zoom, mask, person)
+            garment = garment_answer(self._scene.classes(cut(small, person.box * zoom)[0]), self._scene.name)
             posture = posture_answer(person.pose) if person.pose else None
             tie = wears_tie(person, ties)
             mine |= {"garment": garment} if garment else {}
@@ -177,14 +178,22 @@ class Perception:
 
     def scene(self, pixels: Pixels, things: Sequence[Thing], masks: Masks) -> dict[str, Answer]:
         """Stage 4. Place and setting, where they are supported."""
-        whole, background = self._scene.classes(pixels), self._scene.background_classes(pixels, masks)
+        small, _ = shrunk(pixels)
+        whole, background = self._scene.classes(small), self._scene.background_classes(small, masks)
         return scene_answers(whole, background, things, self._scene.name)
 
     def pairs(self, people: Sequence[Subject], answers: dict[str, dict[str, Answer]]) -> list[Pair]:
         """Stage 5. Every two people, in the order of their symbols."""
         named = list(zip(_symbols(len(people)), people, strict=True))
+        across = sorted(named, key=lambda person: float(head(person[1])[0]))
+        neighbours = {frozenset((left[0], right[0])) for left, right in pairwise(across)}
         return [
-            Pair(pair=(first, second), answers=pair_answers(one, other, answers[first], answers[second]))
+            Pair(
+                pair=(first, second),
+                answers=pair_answers(
+                    one, other, answers[first], answers[second], neighbours={first, second} in neighbours
+                ),
+            )
             for (first, one), (second, other) in combinations(named, 2)
         ]
 

@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.onnx_model import Float, OnnxModel
-from services.perception.boxes import cut
-from services.perception.people import Subject
 from services.perception.schemas import Answer, Thing
 
 INPUT_PX: Final = 224
-PLACE_MIN_SCORE: Final = 0.3
+PLACE_MIN_SCORE: Final = 0.35
 
 PLACES: Final[dict[str, tuple[int, ...]]] = {
     "by the water": (975, 976, 977, 978, 460, 718),
@@ -26,8 +24,7 @@ PLACES: Final[dict[str, tuple[int, ...]]] = {
     "on a stage": (819, 650, 546, 402, 541, 889, 486, 776, 579, 875, 513, 401),
     "at a sports ground": (430, 890, 805, 768, 429, 981, 560, 781, 752),
     "in a gym": (602, 702, 422, 543),
-    "at a ceremony": (982, 406, 887, 497),
-    "at a graduation": (400, 667),
+    "in a church": (406, 497),
     "in an office or classroom": (526, 527, 681, 664, 620, 745, 662),
     "in a library or bookshop": (624, 453, 454),
     "in a shop": (582, 788, 865, 415, 467, 509, 860),
@@ -71,10 +68,6 @@ class SceneReader:
         """(H, W, 3) uint8 -> (1000,) ImageNet probabilities."""
         square = cv2.resize(pixels, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
         return np.asarray(self._model(square[None].astype(np.float32))["classes"][0], np.float32)
-
-    def person_classes(self, pixels: npt.NDArray[np.uint8], person: Subject) -> Float:
-        """The same for what is in a person's box."""
-        return self.classes(cut(pixels, person.box)[0])
 
     def background_classes(self, pixels: npt.NDArray[np.uint8], masks: Sequence[npt.NDArray[np.bool_]]) -> Float:
         """Of the photo with its people painted over in its mean colour: else the classes speak of their clothes."""

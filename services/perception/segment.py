@@ -27,9 +27,7 @@ class Segmenter:
 
     def segment(self, pixels: npt.NDArray[np.uint8], people: Sequence[Subject]) -> list[npt.NDArray[np.bool_]]:
         """Masks of the people, same order, each (h, w) with the longer side at most 640 px; no pixel is in two."""
-        zoom = min(1.0, _LONG_SIDE_PX / max(pixels.shape[:2]))
-        shape = max(1, round(pixels.shape[1] * zoom)), max(1, round(pixels.shape[0] * zoom))
-        small = np.asarray(cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA), np.uint8)
+        small, zoom = shrunk(pixels)
         masks = [self._in_box(small, person.box * zoom) for person in people]
         if len(masks) < 2:
             return masks
@@ -49,6 +47,15 @@ class Segmenter:
         a0, b0, a1, b1 = np.round(box).astype(int).clip(0)
         inside[b0:b1, a0:a1] = True
         return mask & inside
+
+
+def shrunk(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], float]:
+    """(the picture at the size of its masks, at which zoom)."""
+    zoom = min(1.0, _LONG_SIDE_PX / max(pixels.shape[:2]))
+    if zoom == 1:
+        return pixels, zoom
+    shape = max(1, round(pixels.shape[1] * zoom)), max(1, round(pixels.shape[0] * zoom))
+    return np.asarray(cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA), np.uint8), zoom
 
 
 def run_lengths(mask: npt.NDArray[np.bool_], width: int, height: int) -> Mask:
