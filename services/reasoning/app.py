@@ -19,7 +19,7 @@ from services.reasoning.loading import load_reasoner
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import builtin_prompts
 from services.reasoning.schemas import RelationsRequest, RelationsResponse, Taxonomy
-from services.reasoning.settings import reasoning_settings
+from services.reasoning.settings import ReasoningSettings, reasoning_settings
 from services.reasoning.taxonomy import builtin_taxonomies
 
 _MAX_BODY_BYTES: Final = 1024 * 1024
@@ -81,12 +81,19 @@ async def prompts() -> list[PromptInfo]:
     ]
 
 
+def _prepare(settings: ReasoningSettings) -> Reasoner[LlamaPrefix]:
+    """Load the model and read the default prompt, so that the first request need not."""
+    reasoner = load_reasoner(settings)
+    reasoner.read_prompt(builtin_prompts()["pisc"])
+    return reasoner
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = reasoning_settings()
     app.state.runner = ModelRunner(settings.queue_length)
     # In a thread: /livez answers while the model loads, and /readyz says so.
-    app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_reasoner, settings)
+    app.state.loading = asyncio.get_running_loop().run_in_executor(None, _prepare, settings)
     try:
         yield
     finally:

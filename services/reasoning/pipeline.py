@@ -5,16 +5,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Generic
 
 import numpy as np
 
 from services.common.errors import ProblemError
-from services.reasoning.calibration import Calibration, calibration_key, load_calibrations
+from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.explain import evidence, explain
 from services.reasoning.llm import Check, LanguageModel, LogProbs, PrefixT
-from services.reasoning.prompt import Prompt, builtin_prompts, prompt_for, split_sentences, story_pieces, symbols_in
+from services.reasoning.prompt import Prompt, prompt_for, split_sentences, story_pieces, symbols_in
 from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
 from services.reasoning.scoring import Pair, label_logprobs, method_name, pair_scores
 from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
@@ -40,13 +39,6 @@ class Reasoner(Generic[PrefixT]):
         self.model = model
         self._calibrations = calibrations
         self._prompts: OrderedDict[str, PrefixT] = OrderedDict()
-
-    @classmethod
-    def load(cls, model: LanguageModel[PrefixT], weights_dir: Path) -> "Reasoner[PrefixT]":
-        """With the calibrations that ship; reads the default prompt, so that the first request need not."""
-        reasoner = cls(model, load_calibrations(weights_dir / "reasoning" / "calibration.json"))
-        reasoner.read_prompt(builtin_prompts()["pisc"])
-        return reasoner
 
     def relate(self, request: RelationsRequest, check: Check) -> RelationsResponse:
         """Answer a request. ``check`` is called between steps of a second or so and raises to stop.
