@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import VQModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -14,11 +13,12 @@ from services.talkinghead.difftalk.configuration import (
     DiffTalkConfiguration,
     FirstStageConfiguration,
     NoiseSchedule,
+    PatchFirstStageConfiguration,
     PixelWindow,
     UNetConfiguration,
 )
 from services.talkinghead.difftalk.denoiser import Denoiser
-from services.talkinghead.difftalk.first_stage import build_first_stage
+from services.talkinghead.difftalk.first_stage import FirstStage, build_first_stage
 from services.talkinghead.difftalk.sampler import build_scheduler
 
 INDEX = "model_index.json"
@@ -29,23 +29,28 @@ def configuration_from_dict(values: dict[str, Any]) -> DiffTalkConfiguration:
     """The inverse of `dataclasses.asdict`, after a way through JSON."""
     unet, first_stage = dict(values["unet"]), dict(values["first_stage"])
     unet["block_channels"], unet["attention"] = tuple(unet["block_channels"]), tuple(unet["attention"])
-    first_stage["block_channels"] = tuple(first_stage["block_channels"])
     return DiffTalkConfiguration(
         **{
             **values,
             "window": PixelWindow(**values["window"]),
             "unet": UNetConfiguration(**unet),
-            "first_stage": FirstStageConfiguration(**first_stage),
+            "first_stage": _first_stage_from_dict(first_stage),
             "schedule": NoiseSchedule(**values["schedule"]),
         }
     )
+
+
+def _first_stage_from_dict(values: dict[str, Any]) -> FirstStageConfiguration | PatchFirstStageConfiguration:
+    if "factor" in values:
+        return PatchFirstStageConfiguration(**values)
+    return FirstStageConfiguration(**{**values, "block_channels": tuple(values["block_channels"])})
 
 
 def save(
     folder: Path,
     configuration: DiffTalkConfiguration,
     denoiser: Denoiser,
-    first_stage: VQModel,
+    first_stage: FirstStage,
     dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write the model to `folder`; the weights are stored as `dtype`, the modules stay as they are."""
@@ -59,17 +64,18 @@ def save(
     for weights in folder.glob("*/*.safetensors"):
         tensors = {name: tensor.to(dtype) for name, tensor in load_file(weights).items()}
         save_file(tensors, weights, metadata={"format": "pt"})
+    patch = isinstance(configuration.first_stage, PatchFirstStageConfiguration)
     index = {
         "_class_name": "DiffTalk",
         "unet": ["diffusers", "UNet2DConditionModel"],
-        "vqvae": ["diffusers", "VQModel"],
+        "vqvae": ["services.talkinghead" if patch else "diffusers", type(first_stage).__name__],
         "scheduler": ["diffusers", "DDIMScheduler"],
         "configuration": asdict(configuration),
     }
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
 
 
-def load(folder: Path) -> tuple[DiffTalkConfiguration, Denoiser, VQModel]:
+def load(folder: Path) -> tuple[DiffTalkConfiguration, Denoiser, FirstStage]:
     """Read a model, in float32 and ready to infer.
 
     Raises:

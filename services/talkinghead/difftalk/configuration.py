@@ -38,6 +38,17 @@ class FirstStageConfiguration:
 
 
 @dataclass(frozen=True)
+class PatchFirstStageConfiguration:
+    """The light first stage of `small`, see `patch_autoencoder`."""
+
+    factor: int
+    """Pixels per latent cell along one axis."""
+    channels: int
+    blocks: int
+    codes: int
+
+
+@dataclass(frozen=True)
 class NoiseSchedule:
     """Latent Diffusion's noise levels (linear in the square root of beta) and how DDIM walks them."""
 
@@ -69,7 +80,7 @@ class DiffTalkConfiguration:
     square_px: int
     window: PixelWindow
     unet: UNetConfiguration
-    first_stage: FirstStageConfiguration
+    first_stage: FirstStageConfiguration | PatchFirstStageConfiguration
     schedule: NoiseSchedule
     audio_features: int
     """Values per feature vector: 29 DeepSpeech logits in the paper, 11 facial actions in `small`."""
@@ -118,11 +129,9 @@ SMALL = DiffTalkConfiguration(
     # The mouth and most of the chin of an aligned square: eyes at y = 46, nose base at y = 74.
     window=PixelWindow(top=72, left=32, height=48, width=64),
     unet=UNetConfiguration(
-        block_channels=(64, 128, 192), attention=(False, True, True), layers_per_block=1, norm_groups=16
+        block_channels=(32, 64, 128, 192), attention=(False, False, True, True), layers_per_block=1, norm_groups=16
     ),
-    first_stage=FirstStageConfiguration(
-        block_channels=(16, 32, 96), layers_per_block=1, codes=4096, middle_attention=False, norm_groups=8
-    ),
+    first_stage=PatchFirstStageConfiguration(factor=2, channels=48, blocks=2, codes=8192),
     schedule=NoiseSchedule(predicts="clean", spacing="trailing", ends_clean=True),
     audio_features=11,
     landmark_centre_px=64.0,

@@ -1,16 +1,29 @@
 """The first stage: pixels <-> latents (Latent Diffusion, arXiv 2112.10752, section 3.1, the VQ variant)."""
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import VQModel
 from torch import Tensor
 
-from services.talkinghead.difftalk.configuration import LATENT_CHANNELS, FirstStageConfiguration
+from services.talkinghead.difftalk.configuration import (
+    LATENT_CHANNELS,
+    FirstStageConfiguration,
+    PatchFirstStageConfiguration,
+)
+from services.talkinghead.difftalk.patch_autoencoder import PatchVQModel
+
+FirstStage: TypeAlias = VQModel | PatchVQModel
 
 
-def build_first_stage(configuration: FirstStageConfiguration) -> VQModel:
+def build_first_stage(configuration: FirstStageConfiguration | PatchFirstStageConfiguration) -> FirstStage:
     """An untrained autoencoder."""
+    if isinstance(configuration, PatchFirstStageConfiguration):
+        return PatchVQModel(
+            configuration.factor, configuration.channels, configuration.blocks, num_vq_embeddings=configuration.codes
+        )
     blocks = len(configuration.block_channels)
     return VQModel(
         down_block_types=("DownEncoderBlock2D",) * blocks,
@@ -30,13 +43,13 @@ def to_model_range(pixels: npt.NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 127.5 - 1.0
 
 
-def encode(first_stage: VQModel, images: Tensor) -> Tensor:
+def encode(first_stage: FirstStage, images: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [-1, 1] -> latents (B, 3, H/f, W/f), before quantisation."""
     latents: Tensor = first_stage.encode(images).latents
     return latents
 
 
-def decode(first_stage: VQModel, latents: Tensor) -> Tensor:
+def decode(first_stage: FirstStage, latents: Tensor) -> Tensor:
     """Latents (B, 3, h, w) -> quantised -> images (B, 3, h*f, w*f), about [-1, 1], not clipped."""
     images: Tensor = first_stage.decode(latents).sample
     return images

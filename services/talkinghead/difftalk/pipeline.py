@@ -7,13 +7,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import VQModel
 from torch import Tensor
 
 from services.talkinghead.difftalk import checkpoint
 from services.talkinghead.difftalk.configuration import LATENT_CHANNELS, DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
-from services.talkinghead.difftalk.first_stage import decode, encode, to_model_range
+from services.talkinghead.difftalk.first_stage import FirstStage, decode, encode, to_model_range
 from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
 from services.talkinghead.difftalk.sampler import (
     KeptRegion,
@@ -43,7 +42,7 @@ class SourceLatents:
 class DiffTalk:
     """A loaded model that refines drafts of talking face squares."""
 
-    def __init__(self, configuration: DiffTalkConfiguration, denoiser: Denoiser, first_stage: VQModel) -> None:
+    def __init__(self, configuration: DiffTalkConfiguration, denoiser: Denoiser, first_stage: FirstStage) -> None:
         if not configuration.refines_draft:
             raise ValueError(f"model {configuration.name!r} does not refine drafts")
         self.configuration = configuration

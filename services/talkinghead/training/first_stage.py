@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import VQModel
 from torch import Tensor
 
 from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration
-from services.talkinghead.difftalk.first_stage import build_first_stage, decode, encode, to_model_range
+from services.talkinghead.difftalk.first_stage import FirstStage, build_first_stage, decode, encode, to_model_range
 
 CONTINUOUS_SHARE = 0.55
 """Share of the training time before the codebook comes in."""
@@ -75,7 +74,7 @@ def reconstruction_loss(made: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def set_codebook_by_kmeans(first_stage: VQModel, latents: Tensor, rounds: int = 6) -> None:
+def set_codebook_by_kmeans(first_stage: FirstStage, latents: Tensor, rounds: int = 6) -> None:
     """Put the codes where the latents (N, 3) are; a code that wins nothing keeps its place on a latent."""
     codes = latents[torch.randperm(len(latents))[: first_stage.config.num_vq_embeddings]].clone()
     for _ in range(rounds):
@@ -87,7 +86,7 @@ def set_codebook_by_kmeans(first_stage: VQModel, latents: Tensor, rounds: int = 
 
 
 @torch.no_grad()
-def psnr_db(first_stage: VQModel, images: Tensor, batch: int = 16) -> float:
+def psnr_db(first_stage: FirstStage, images: Tensor, batch: int = 16) -> float:
     """Mean over images (B, 3, H, W) of the quantised reconstruction's peak signal-to-noise ratio, in dB."""
     values = []
     for part in torch.chunk(images, max(1, len(images) // batch)):
@@ -103,14 +102,17 @@ def window_of(frames: npt.NDArray[np.uint8], configuration: DiffTalkConfiguratio
 
 
 def _collect_latents(
-    first_stage: VQModel, frames: npt.NDArray[np.uint8], configuration: DiffTalkConfiguration, rng: np.random.Generator
+    first_stage: FirstStage,
+    frames: npt.NDArray[np.uint8],
+    configuration: DiffTalkConfiguration,
+    rng: np.random.Generator,
 ) -> Tensor:
     with torch.no_grad():
         batches = [encode(first_stage, sample_crops(frames, 16, configuration, rng)) for _ in range(16)]
     return torch.cat(batches).permute(0, 2, 3, 1).reshape(-1, 3)
 
 
-def train(data: Path, out: Path, schedule: Schedule, configuration: DiffTalkConfiguration = SMALL) -> VQModel:
+def train(data: Path, out: Path, schedule: Schedule, configuration: DiffTalkConfiguration = SMALL) -> FirstStage:
     """Train for `schedule.minutes` on DATA/train, report PSNR on DATA/test, save a diffusers folder to `out`.
 
     The folder is read anew every two minutes, so that rendering and training may run side by side.
@@ -132,7 +134,7 @@ def train(data: Path, out: Path, schedule: Schedule, configuration: DiffTalkConf
             codes, commitment, _ = first_stage.quantize(latents)
         else:
             codes, commitment = latents + LATENT_NOISE * torch.randn_like(latents), 1e-3 * (latents**2).mean()
-        made = first_stage.decoder(first_stage.post_quant_conv(codes))
+        made = first_stage.decode(codes, force_not_quantize=True).sample
         loss = reconstruction_loss(made, images) + commitment
         for group in optimiser.param_groups:
             group["lr"] = schedule.peak_rate * min(1.0, (step + 1) / 50) * (0.03 + 0.97 * (1.0 - done) ** 0.8)
@@ -141,7 +143,7 @@ def train(data: Path, out: Path, schedule: Schedule, configuration: DiffTalkConf
         torch.nn.utils.clip_grad_norm_(first_stage.parameters(), 1.0)
         optimiser.step()
         step += 1
-        recent.append(float(loss))
+        recent.append(loss.item())
         if time.monotonic() - last_report > 120:
             last_report = time.monotonic()
             print(
