@@ -1,0 +1,60 @@
+"""A drawn face whose landmarks are known, so that tests need no photo and no detector."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class DrawnFace:
+    """``landmarks``: (68, 2) in pixels of ``pixels``, whose centres are the integers."""
+
+    pixels: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+
+
+def draw_face(height: int = 300, width: int = 260, scale: float = 1.5, opening: float = 0.0) -> DrawnFace:
+    """A face of skin, eyes, nose and lips on a striped ground; ``opening`` is the inner lips' gap in square units."""
+    units = _landmarks(opening)
+    landmarks = ((units - 64) * scale + [width / 2, height / 2]).astype(np.float32)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:] = (60, 90, 120)
+    pixels[:, ::8] = (90, 120, 140)
+    centre = ((64 - 64) * scale + width / 2, (66 - 64) * scale + height / 2)
+    cv2.ellipse(pixels, (centre, (76 * scale, 92 * scale), 0), (224, 180, 150), -1)
+    for edge, colour in ((slice(36, 42), (40, 40, 60)), (slice(42, 48), (40, 40, 60)), (slice(48, 60), (190, 70, 70))):
+        cv2.fillPoly(pixels, [landmarks[edge].round().astype(np.int32)], colour)
+    cv2.polylines(pixels, [landmarks[27:36].round().astype(np.int32)], False, (190, 140, 110), 2)
+    if opening > 0:
+        cv2.fillPoly(pixels, [landmarks[60:68].round().astype(np.int32)], (250, 250, 245))
+    noise = np.random.default_rng(0).integers(-6, 7, pixels.shape)
+    return DrawnFace(np.clip(pixels + noise, 0, 255).astype(np.uint8), landmarks)
+
+
+def _landmarks(opening: float) -> NDArray[np.float64]:
+    turn = np.linspace(np.pi, 0, 17)
+    jaw = np.stack([64 + 37 * np.cos(turn), 64 + 46 * np.sin(turn)], 1)
+    brows = [(40 + 4 * i, 38) for i in range(5)] + [(72 + 4 * i, 38) for i in range(5)]
+    nose = [(64, 48), (64, 55), (64, 61), (64, 67), (57, 72), (60, 73), (64, 74), (68, 73), (71, 72)]
+    eyes = [
+        (x + 5 * np.cos(a), 46 + 2.5 * np.sin(a)) for x in (46, 82) for a in np.deg2rad([180, 240, 300, 0, 60, 120])
+    ]
+    down = opening
+    outer = [(50, 86), (55, 83), (60, 82), (64, 82.5), (68, 82), (73, 83), (78, 86)]
+    outer += [(73, 89 + down), (68, 91 + down), (64, 91.5 + down), (60, 91 + down), (55, 89 + down)]
+    inner = [(52, 86), (60, 86), (64, 86), (68, 86), (76, 86), (68, 86 + down), (64, 86 + down), (60, 86 + down)]
+    return np.array([*jaw, *brows, *nose, *eyes, *outer, *inner], float)
+
+
+@pytest.fixture
+def drawn_face() -> DrawnFace:
+    return draw_face()
+
+
+@pytest.fixture
+def smiling_face() -> DrawnFace:
+    """Its mouth stands open by a quarter of its width and shows white teeth."""
+    return draw_face(opening=7.0)
