@@ -1,0 +1,90 @@
+"""A language model without weights, beside the real one: it weighs cue words and has the real ones' bad habits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.reasoning.calibration import log_softmax
+from services.reasoning.llm import ChatFrame, Control, LogProbs
+
+FRAME = ChatFrame(Control("[system]"), Control("[user]"), Control("[answer]"))
+
+
+@dataclass(frozen=True)
+class FakePrefix:
+    pieces: tuple[str, ...]
+    piece_ends: tuple[int, ...]
+    hidden: tuple[int, int] = (0, 0)
+
+    @property
+    def visible(self) -> str:
+        starts = (0, *self.piece_ends[:-1])
+        begin, end = self.hidden
+        spans = zip(starts, self.piece_ends, self.pieces, strict=True)
+        return " ".join(piece for start, stop, piece in spans if not begin <= start < stop <= end)
+
+
+@dataclass
+class FakeModel:
+    """``cues``: word -> label; ``favourite`` is preferred whatever the story says; so is who is named first."""
+
+    cues: dict[str, str] = field(default_factory=dict)
+    favourite: str = ""
+    first_named_bonus: dict[str, str] = field(default_factory=dict)
+    reply: str = "They do it together, as <P1> and <P2> show. Relation of <P1> and <P3>: none."
+    name: str = "fake@0"
+    chat_frame: ChatFrame = FRAME
+    on_step: Callable[[], None] = lambda: None
+    reads: list[str] = field(default_factory=list)
+    alive: list[FakePrefix] = field(default_factory=list)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def read(
+        self, pieces: Sequence[str | Control], after: FakePrefix | None = None, *, keep: bool = False
+    ) -> FakePrefix:
+        self.on_step()
+        texts = [piece.text if isinstance(piece, Control) else piece for piece in pieces]
+        self.reads += texts
+        start = after.piece_ends[-1] if after else 0
+        ends = start + np.cumsum([self.count_tokens(text) for text in texts])
+        prefix = FakePrefix(tuple(texts), tuple(int(end) for end in ends))
+        self.alive.append(prefix)
+        return prefix
+
+    def hide(self, prefix: FakePrefix, begin: int, end: int) -> FakePrefix:
+        copy = FakePrefix(prefix.pieces, prefix.piece_ends, (begin, end))
+        self.alive.append(copy)
+        return copy
+
+    def release(self, prefix: FakePrefix) -> None:
+        self.alive.remove(prefix)
+
+    def label_logprobs(self, prefix: FakePrefix, questions: Sequence[str], labels: Sequence[str]) -> LogProbs:
+        self.on_step()
+        return np.array([self._scores(prefix.visible, question, labels) for question in questions])
+
+    def _scores(self, story: str, question: str, labels: Sequence[str]) -> LogProbs:
+        scores = np.zeros(len(labels))
+        for word, label in self.cues.items():
+            if label in labels:
+                scores[labels.index(label)] += story.count(word)
+        if self.favourite in labels:
+            scores[labels.index(self.favourite)] += 3.0
+        first_named = question.split("<")[1].split(">", maxsplit=1)[0]
+        if self.first_named_bonus.get(first_named) in labels:
+            scores[labels.index(self.first_named_bonus[first_named])] += 2.0
+        return log_softmax(scores)
+
+    def generate(
+        self, prefix: FakePrefix, beginnings: Sequence[str], max_new_tokens: int, is_complete: Callable[[str], bool]
+    ) -> list[str]:
+        texts = []
+        for _ in beginnings:
+            words, text = self.reply.split(), ""
+            while words and not is_complete(text) and len(text.split()) < max_new_tokens:
+                text = f"{text} {words.pop(0)}"
+            texts.append(text)
+        return texts
