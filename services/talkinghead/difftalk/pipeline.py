@@ -17,8 +17,9 @@ from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
 from services.talkinghead.difftalk.sampler import (
     KeptRegion,
     OnStep,
+    Sampler,
     add_noise,
-    build_scheduler,
+    build_solver,
     composite,
     denoise,
     noise_levels,
@@ -84,6 +85,7 @@ class DiffTalk:
         steps: int,
         seed: int,
         strength: float | None = None,
+        sampler: Sampler = "ddim",
         on_step: OnStep | None = None,
     ) -> npt.NDArray[np.float32]:
         """Refine the mouths of drafted frames.
@@ -99,6 +101,7 @@ class DiffTalk:
             steps: UNet calls per frame, 1 or more.
             seed: of the noise that all frames share.
             strength: in (0, 1]; None takes the model's own.
+            sampler: how to go from noise level to noise level.
             on_step: told (steps done, steps in all) over all micro-batches; may raise to cancel.
 
         Returns:
@@ -128,6 +131,7 @@ class DiffTalk:
                 steps=steps,
                 seed=seed,
                 strength=strength if strength is not None else self.configuration.strength,
+                sampler=sampler,
                 on_step=report,
             )
             count, w = min(MICRO_BATCH, frames - start), self.configuration.window
@@ -144,6 +148,7 @@ class DiffTalk:
         steps: int,
         seed: int,
         strength: float,
+        sampler: Sampler,
         on_step: OnStep,
     ) -> npt.NDArray[np.float32]:
         """Window drafts (B, 3, H, W) in [-1, 1] -> change of the window in grey levels (B, H, W, 3)."""
@@ -153,18 +158,18 @@ class DiffTalk:
         context = self._denoiser.context(audio_windows, landmarks)
 
         # 2. Start from the drafts at partial noise
-        scheduler = build_scheduler(self.configuration.schedule)
-        levels = noise_levels(scheduler, steps, strength)
+        schedule = self.configuration.schedule
+        levels = noise_levels(schedule, steps, strength)
+        solver = build_solver(schedule, levels, sampler)
         noise = shared_noise((LATENT_CHANNELS, *reference.shape[2:]), seed)
-        start = add_noise(scheduler, reference, noise, levels[0])
+        start = add_noise(solver, reference, noise, levels[0])
 
         # 3. Denoise, the kept region held to the draft
         kept = KeptRegion(source=reference, keep=self._keep, noise=noise)
         latent = denoise(
             lambda noisy, level: self._denoiser(noisy, level, masked, reference, context),
-            scheduler,
+            solver,
             start,
-            levels,
             kept=kept,
             on_step=on_step,
         )

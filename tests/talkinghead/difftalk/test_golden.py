@@ -8,7 +8,7 @@ import torch
 from services.talkinghead.difftalk import checkpoint
 from services.talkinghead.difftalk.first_stage import decode, encode
 from services.talkinghead.difftalk.mask import hide_below_nose
-from services.talkinghead.difftalk.sampler import KeptRegion, build_scheduler, denoise, noise_levels
+from services.talkinghead.difftalk.sampler import KeptRegion, build_solver, denoise, noise_levels
 
 NETWORK_TOLERANCE = 1e-4
 SAMPLING_TOLERANCE = 1e-3
@@ -74,16 +74,14 @@ def test_one_unet_call_agrees(model, golden: Golden):
 @pytest.mark.parametrize("with_mask", [False, True], ids=["free", "inpainting"])
 def test_sampling_agrees(model, golden: Golden, with_mask: bool):
     configuration, denoiser, first_stage = model
-    scheduler = build_scheduler(configuration.schedule)
-    levels = noise_levels(scheduler, steps=10, strength=1.0)
+    levels = noise_levels(configuration.schedule, steps=10, strength=1.0)
     context = denoiser.context(golden["audio_windows"], golden["landmarks68"])
     kept = KeptRegion(golden["image_latent"], golden["keep_mask"], golden["step_noise"]) if with_mask else None
 
     made = denoise(
         lambda noisy, level: denoiser(noisy, level, golden["masked_latent"], golden["reference_latent"], context),
-        scheduler,
+        build_solver(configuration.schedule, levels, "ddim"),
         golden["start_noise"],
-        levels,
         kept=kept,
     )
 

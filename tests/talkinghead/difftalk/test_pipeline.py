@@ -35,6 +35,13 @@ def test_change_is_bounded_and_zero_outside_the_mask(tiny_model: DiffTalk, draft
     assert 0 < np.abs(change).max() <= 255
 
 
+def test_samplers_differ_but_agree_nearly(tiny_model: DiffTalk, drafts: Drafts):
+    ddim = refine(tiny_model, drafts, slice(1), steps=6)
+    dpm = refine(tiny_model, drafts, slice(1), steps=6, sampler="dpm-solver++")
+    assert not np.array_equal(ddim, dpm)
+    assert np.abs(ddim - dpm).mean() < 0.5 * np.abs(ddim).mean()
+
+
 def test_same_seed_same_result_other_seed_another(tiny_model: DiffTalk, drafts: Drafts):
     first = refine(tiny_model, drafts)
     assert np.array_equal(first, refine(tiny_model, drafts))
