@@ -43,7 +43,8 @@ def _parsed(options: str) -> StoryOptions:
     try:
         return StoryOptions.model_validate_json(options)
     except ValidationError as error:
-        raise validation_problem(error.errors()) from error
+        problem = validation_problem(error.errors())
+        raise ProblemError(problem.code, problem.detail, param=problem.param or "options") from error
 
 
 @asynccontextmanager

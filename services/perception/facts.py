@@ -17,8 +17,12 @@ _EXPRESSIONS: Final = {
     "smiling": "smiling", "surprised": "looking surprised", "neutral": "with a calm face",
     "sad": "looking sad or serious", "angry": "looking angry",
 }  # fmt: skip
+_PLAIN_TOPS: Final = ("a T-shirt", "a sweatshirt", "a cardigan")
+"""Garments that cover the torso in one colour; over a suit or a gown the torso's colour may be a shirt's."""
+
 _GENDER_SURE: Final = 0.7
 _AGE_GAP_YEARS: Final = 15
+_SAME_AGE_YEARS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -41,20 +45,20 @@ def person_facts(person: Person, things: Sequence[Thing]) -> list[Fact]:
     name, answers = f"<{person.symbol}>", person.attributes
     facts = [_who(person)]
 
-    def tell(kind: str, phrase: str, verb: str, score: float) -> None:
-        facts.append(Fact((person.symbol,), kind, f"{name} {verb} {phrase}".replace("  ", " "), phrase, score))
+    def tell(kind: str, phrase: str, score: float) -> None:
+        facts.append(Fact((person.symbol,), kind, f"{name} is {phrase}", phrase, score))
 
-    clothes = _clothes(answers)
+    clothes = _clothes({key: answer for key, answer in answers.items() if answer.score >= MIN_SCORE})
     if clothes is not None:
-        tell("clothing", clothes[0], "is", clothes[1])
+        tell("clothing", *clothes)
     if "posture" in answers:
-        tell("posture", answers["posture"].value, "is", answers["posture"].score)
+        tell("posture", answers["posture"].value, answers["posture"].score)
     expression = answers.get("expression")
     if expression is not None and expression.score >= _MIN_SCORES.get(expression.value, 2.0):
-        tell("expression", _EXPRESSIONS[expression.value], "is", expression.score)
+        tell("expression", _EXPRESSIONS[expression.value], expression.score)
     if "gaze" in answers:
         towards = {"camera": "facing the camera"}.get(answers["gaze"].value, f"looking to the {answers['gaze'].value}")
-        tell("gaze", towards, "is", answers["gaze"].score)
+        tell("gaze", towards, answers["gaze"].score)
     held = answers.get("holding")
     if held is not None:
         thing = next(thing for thing in things if thing.symbol == held.value)
@@ -62,6 +66,43 @@ def person_facts(person: Person, things: Sequence[Thing]) -> list[Fact]:
         phrase = f"{article(thing.name)} (<{thing.symbol}>)"
         facts.append(Fact(about, "holding", f"{name} holds {phrase}", phrase, held.score))
     return [fact for fact in facts if fact.kind == "person" or fact.score >= MIN_SCORE]
+
+
+def group_facts(people: Sequence[Person]) -> list[Fact]:
+    """Where each stands among the people from left to right, and whether all look of one age."""
+    if len(people) < 2:
+        return []
+    row = left_to_right(people)
+    facts = [_position(row, place) for place in range(len(row))]
+    ages = [years for person in people if (years := _told_age(person)) is not None]
+    if len(ages) == len(people) and max(ages) - min(ages) <= _SAME_AGE_YEARS:
+        symbols = tuple(person.symbol for person in people)
+        subject = "Both" if len(people) == 2 else "All"
+        score = min(person.attributes["age"].score for person in people)
+        names = listed([f"<{symbol}>" for symbol in symbols])
+        facts.append(
+            Fact(symbols, "same_age", f"{names} look about the same age", f"{subject} look about the same age", score)
+        )
+    return facts
+
+
+def left_to_right(people: Sequence[Person]) -> list[Person]:
+    """By the middle of their boxes."""
+    return sorted(people, key=lambda person: person.box[0] + person.box[2])
+
+
+def _position(row: Sequence[Person], place: int) -> Fact:
+    """``on the left``, ``between <P1> and <P3>``, ``on the right, next to <P3>``."""
+    symbol = row[place].symbol
+    before, after = row[max(place - 1, 0) : place], row[place + 1 : place + 2]
+    beside = tuple(person.symbol for person in (*before, *after))
+    if not before:
+        phrase, beside = "on the left", ()
+    elif not after:
+        phrase = f"on the right, next to <{beside[0]}>"
+    else:
+        phrase = f"between <{beside[0]}> and <{beside[1]}>"
+    return Fact((symbol, *beside), "position", f"<{symbol}> is {phrase}", phrase, 1.0)
 
 
 def pair_facts(pair: Pair) -> list[Fact]:
@@ -141,6 +182,11 @@ def as_records(facts: Sequence[Fact]) -> list[Record]:
     ]
 
 
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def article(noun: str) -> str:
     """``a`` or ``an`` before the noun; pairs and the like bring their own."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
@@ -148,12 +194,22 @@ def article(noun: str) -> str:
 
 def _who(person: Person) -> Fact:
     """``a man of about 45``; without an age ``a man``, without a sure gender ``a person``."""
-    age, gender = person.attributes.get("age"), person.attributes.get("gender")
-    years = int(age.value) if age is not None and age.score >= _MIN_SCORES["age"] else None
-    sex = gender.value if gender is not None and gender.score >= _GENDER_SURE else None
+    gender = person.attributes.get("gender")
+    years, scores = _told_age(person), [person.score]
+    if years is not None:
+        scores.append(person.attributes["age"].score)
+    sex = None
+    if gender is not None and gender.score >= _GENDER_SURE:
+        sex = gender.value
+        scores.append(gender.score)
     phrase = _noun(sex, years)
-    scores = [person.score] + [answer.score for answer in (age, gender) if answer is not None]
     return Fact((person.symbol,), "person", f"<{person.symbol}> is {phrase}", phrase, min(scores))
+
+
+def _told_age(person: Person) -> int | None:
+    """In years; None where it is not known or not sure enough to be told."""
+    age = person.attributes.get("age")
+    return int(age.value) if age is not None and age.score >= _MIN_SCORES["age"] else None
 
 
 def _noun(sex: str | None, years: int | None) -> str:
@@ -176,7 +232,10 @@ def _clothes(answers: dict[str, Answer]) -> tuple[str, float] | None:
     """(phrase, score) of what a person wears."""
     top, bottom, garment = (answers.get(name) for name in ("top_colour", "bottom_colour", "garment"))
     parts: list[tuple[str, float]] = []
-    if garment is not None:
+    if garment is not None and garment.value in _PLAIN_TOPS and top is not None:
+        noun = garment.value.removeprefix("a ")
+        parts.append((f"in {article(f'{top.value} {noun}')}", min(garment.score, top.score)))
+    elif garment is not None:
         parts.append((f"in {garment.value}", garment.score))
     elif top is not None and bottom is not None and top.value == bottom.value:
         parts.append((f"dressed in {top.value}", min(top.score, bottom.score)))

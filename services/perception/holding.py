@@ -1,4 +1,4 @@
-"""Who holds what: a small thing at a wrist."""
+"""Who holds what, a small thing at a wrist; and who wears the tie."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +7,8 @@ import numpy as np
 
 from services.common.onnx_model import Float
 from services.perception.attributes import RULES
-from services.perception.boxes import part_inside
+from services.perception.boxes import centre, part_inside
+from services.perception.pairs import head
 from services.perception.people import Subject
 from services.perception.schemas import Answer, Thing
 
@@ -23,6 +24,7 @@ _REACH: Final = 0.6
 """How far beyond the wrist a hand holds, in lengths of the forearm."""
 
 MIN_SCORE: Final = 0.4
+_TIE_IN_BOX: Final = 0.9
 
 
 def holders(people: Sequence[Subject], things: Sequence[Thing]) -> dict[int, Answer]:
@@ -39,9 +41,22 @@ def holders(people: Sequence[Subject], things: Sequence[Thing]) -> dict[int, Ans
     return found
 
 
-def wears_tie(person: Subject, ties: Sequence[Thing]) -> float:
-    """Score of the surest tie in the person's box, 0 where there is none."""
-    return max((tie.score for tie in ties if part_inside(np.array(tie.box, np.float32), person.box) > 0.9), default=0.0)
+def tie_wearers(people: Sequence[Subject], things: Sequence[Thing]) -> dict[int, Answer]:
+    """Person's index -> ``tie`` answer: a tie is worn by the one under whose head it hangs, whoever's box it is in."""
+    found: dict[int, Answer] = {}
+    for thing in things:
+        if thing.name != "tie" or thing.score < MIN_SCORE:
+            continue
+        box = np.array(thing.box, np.float32)
+        aside = [
+            (abs(float(centre(box)[0] - head(person)[0])), index)
+            for index, person in enumerate(people)
+            if part_inside(box, person.box) > _TIE_IN_BOX and head(person)[1] < centre(box)[1]
+        ]
+        _, index = min(aside, default=(np.inf, -1))
+        if aside and index not in found:
+            found[index] = Answer(value="tie", score=thing.score, model="centernet")
+    return found
 
 
 def _reach(person: Subject, box: Float) -> float:

@@ -4,7 +4,7 @@ A face and a pose are given to a person once, here, and stay with that object: n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -64,17 +64,12 @@ def find_people(
 def people_in_boxes(boxes: Sequence[Float], poses: Sequence[Pose], faces: Sequence[Face]) -> list[Subject]:
     """The caller's people, in the caller's order; each face and each pose goes to the box that it fits best."""
     face_of = {box: face for face, box in match_faces(boxes, faces).items()}
-    people, taken = [], set[int]()
-    for index, box in enumerate(boxes):
-        face = faces[face_of[index]] if index in face_of else None
-        fits = {number: _pose_fit(pose, box, face) for number, pose in enumerate(poses) if number not in taken}
-        best = max(fits, key=lambda number: fits[number], default=None)
-        pose = None
-        if best is not None and fits[best] >= _SAME_IOU:
-            pose = poses[best]
-            taken.add(best)
-        people.append(Subject(box, 1.0, face, pose))
-    return people
+    people = [Subject(box, 1.0, faces[face_of[index]] if index in face_of else None) for index, box in enumerate(boxes)]
+    pose_of = match_poses(people, poses)
+    return [
+        replace(person, pose=poses[pose_of[index]]) if index in pose_of else person
+        for index, person in enumerate(people)
+    ]
 
 
 def largest(people: list[Subject], count: int = MAX_PEOPLE) -> list[Subject]:
@@ -99,22 +94,36 @@ def match_faces(boxes: Sequence[Float], faces: Sequence[Face]) -> dict[int, int]
             hair = 0.5 * face_height
             downwards = abs(face.box[1] - hair - box[1]) / (3 * face_height)
             costs.append((float(sideways + downwards), face_index, box_index))
-    matched: dict[int, int] = {}
-    for _, face_index, box_index in sorted(costs):
-        if face_index not in matched and box_index not in matched.values():
-            matched[face_index] = box_index
-    return matched
+    return _one_to_one(sorted(costs))
+
+
+def match_poses(people: Sequence[Subject], poses: Sequence[Pose]) -> dict[int, int]:
+    """Person's index -> index of their pose, the best fit of all first: a pose never goes to the second best."""
+    fits = [
+        (_pose_fit(pose, person), index, number)
+        for index, person in enumerate(people)
+        for number, pose in enumerate(poses)
+    ]
+    return _one_to_one([fit for fit in sorted(fits, key=lambda fit: -fit[0]) if fit[0] >= _SAME_IOU])
 
 
 def _poses_of_faces(faces: Sequence[Face], poses: Sequence[Pose]) -> dict[int, int]:
-    """Face index -> index of the pose whose nose is in that face; the surest pose first."""
+    """Face index -> index of the pose whose nose is in that face, the nearest nose first."""
+    gaps = [
+        (gap, index, number)
+        for index, face in enumerate(faces)
+        for number, pose in enumerate(poses)
+        if (gap := _nose_gap(face, pose)) is not None
+    ]
+    return _one_to_one(sorted(gaps))
+
+
+def _one_to_one(ranked: Sequence[tuple[float, int, int]]) -> dict[int, int]:
+    """(rank, left, right) best first -> left to right, each at most once."""
     matched: dict[int, int] = {}
-    for number, pose in enumerate(poses):
-        nose = pose.point("nose")
-        for index, face in enumerate(faces):
-            if index not in matched and nose is not None and contains(grown(face.box, 0.1), nose):
-                matched[index] = number
-                break
+    for _, left, right in ranked:
+        if left not in matched and right not in matched.values():
+            matched[left] = right
     return matched
 
 
@@ -144,10 +153,11 @@ def _without_face(
         if pose is not None and iou(pose.box, body.box) < _SAME_IOU:
             pose = None
         known = any(part_inside(body.box, other.box) > _INSIDE for other in (*people, *added))
+        spans_a_group = sum(part_inside(other.box, body.box) > _INSIDE for other in (*people, *added)) > 1
         if pose is not None and not any(iou(pose.box, other.box) > _SAME_IOU for other in (*people, *added)):
             score = max(pose.score, body.score)
             added.append(Subject(clipped(body.box, width, height), score, None, pose))
-        elif not known and body.score >= _ALONE_SCORE:
+        elif not known and not spans_a_group and body.score >= _ALONE_SCORE:
             added.append(Subject(clipped(body.box, width, height), body.score))
     for pose in poses:
         unknown = all(part_inside(pose.box, other.box) < _INSIDE for other in (*people, *added))
@@ -160,9 +170,18 @@ def _is_animals(face: Face, detections: Sequence[Detection]) -> bool:
     return any(found.name in ANIMALS and part_inside(face.box, found.box) > _INSIDE for found in detections)
 
 
-def _pose_fit(pose: Pose, box: Float, face: Face | None) -> float:
-    """How well a pose fits a given box; the nose in the person's own face is proof."""
+def _pose_fit(pose: Pose, person: Subject) -> float:
+    """0..1 how well the boxes agree; 1..2, proof, where the nose is in the person's own face; 0 where it is not."""
+    if person.face is None or pose.point("nose") is None:
+        return iou(pose.box, person.box)
+    gap = _nose_gap(person.face, pose)
+    return 0.0 if gap is None else 2.0 - gap
+
+
+def _nose_gap(face: Face, pose: Pose) -> float | None:
+    """Distance from the pose's nose to the face's middle, in diagonals of the face; None where it is not in it."""
     nose = pose.point("nose")
-    if face is not None and nose is not None:
-        return 1.0 + iou(pose.box, box) if contains(grown(face.box, 0.1), nose) else 0.0
-    return iou(pose.box, box)
+    if nose is None or not contains(grown(face.box, 0.1), nose):
+        return None
+    diagonal = float(np.linalg.norm(face.box[2:] - face.box[:2]))
+    return float(np.linalg.norm(nose - centre(face.box))) / max(diagonal, 1.0)

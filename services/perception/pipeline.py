@@ -7,7 +7,7 @@ The story's form (symbols, records, one paragraph of at most 15 sentences) follo
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Final, Self
@@ -23,13 +23,13 @@ from services.common.registry import load_registry
 from services.perception.attributes import FaceModels, face_answers, posture_answer
 from services.perception.boxes import centre, cut, iou
 from services.perception.clothing import clothing_answers, garment_answer
-from services.perception.facts import Fact, as_records, pair_facts, person_facts, scene_facts, thing_facts
-from services.perception.holding import holders, wears_tie
+from services.perception.facts import Fact, as_records, group_facts, pair_facts, person_facts, scene_facts, thing_facts
+from services.perception.holding import holders, tie_wearers
 from services.perception.objects import Detection, ObjectDetector
 from services.perception.pairs import head, pair_answers
-from services.perception.people import MAX_PEOPLE, Subject, find_people, largest, people_in_boxes
+from services.perception.people import MAX_PEOPLE, Subject, find_people, largest, match_poses, people_in_boxes
 from services.perception.pose import KEYPOINTS, Pose, PoseFinder
-from services.perception.scene import SceneReader, scene_answers
+from services.perception.scene import SceneReader, painted_over, scene_answers
 from services.perception.schemas import Answer, Box, Keypoint, Pair, Person, Story, StoryOptions, Thing
 from services.perception.segment import Segmenter, run_lengths, shrunk
 from services.perception.story import tell
@@ -37,7 +37,6 @@ from services.perception.story import tell
 SERVICE: Final = "perception"
 _THING_MIN_SCORE: Final = 0.4
 _MAX_THINGS: Final = 12
-_TIE_MIN_SCORE: Final = 0.4
 _SAME_THING_IOU: Final = 0.5
 
 Pixels = npt.NDArray[np.uint8]
@@ -147,7 +146,7 @@ class Perception:
         if len(people) > MAX_PEOPLE:
             warnings.append(f"photo: {len(people)} people; only the {MAX_PEOPLE} largest are told of")
             people = largest(people)
-        return Found([self._posed(pixels, person) for person in people], _things(detections), warnings)
+        return Found(self._posed(pixels, people), _things(detections), warnings)
 
     def segment(self, pixels: Pixels, people: Sequence[Subject]) -> Masks:
         """Stage 2. A mask per person, same order, at no more than 640 px."""
@@ -159,20 +158,20 @@ class Perception:
         """Stage 3. Symbol -> answers; ``omit`` leaves out age or gender."""
         held = holders(found.people, found.things)
         small, zoom = shrunk(pixels)
-        ties = [thing for thing in found.things if thing.name == "tie"]
+        ties = tie_wearers(found.people, found.things)
         answers: dict[str, dict[str, Answer]] = {}
         for index, (symbol, person, mask) in enumerate(
             zip(_symbols(len(found.people)), found.people, masks, strict=True)
         ):
             mine = face_answers(self._face_models, pixels, person.face) if person.face else {}
             mine |= clothing_answers(small, zoom, mask, person)
-            garment = garment_answer(self._scene.classes(cut(small, person.box * zoom)[0]), self._scene.name)
+            alone = painted_over(small, [other for other in masks if other is not mask])
+            garment = garment_answer(self._scene.classes(cut(alone, person.box * zoom)[0]), self._scene.name)
             posture = posture_answer(person.pose) if person.pose else None
-            tie = wears_tie(person, ties)
             mine |= {"garment": garment} if garment else {}
             mine |= {"posture": posture} if posture else {}
             mine |= {"holding": held[index]} if index in held else {}
-            mine |= {"tie": Answer(value="tie", score=tie, model="centernet")} if tie >= _TIE_MIN_SCORE else {}
+            mine |= {"tie": ties[index]} if index in ties else {}
             answers[symbol] = {name: answer for name, answer in mine.items() if name not in omit}
         return answers
 
@@ -204,17 +203,25 @@ class Perception:
         return [
             *scene_facts(scene),
             *(fact for person in people for fact in person_facts(person, things)),
+            *group_facts(people),
             *(fact for pair in pairs for fact in pair_facts(pair)),
             *thing_facts(things),
         ]
 
-    def _posed(self, pixels: Pixels, person: Subject) -> Subject:
-        """The person with a pose of a closer look, where the look at the whole photo gave none."""
-        if person.pose is not None:
-            return person
-        faces = [person.face] if person.face is not None else []
-        fitting = people_in_boxes([person.box], self._poses.find_in_box(pixels, person.box), faces)
-        return Subject(person.box, person.score, person.face, fitting[0].pose)
+    def _posed(self, pixels: Pixels, people: Sequence[Subject]) -> list[Subject]:
+        """The people, each with a pose of a closer look where the look at the whole photo gave none.
+
+        A closer look shows neighbours too: a pose that fits one of them better is left alone.
+        """
+        posed = []
+        for index, person in enumerate(people):
+            if person.pose is None:
+                poses = self._poses.find_in_box(pixels, person.box)
+                number = match_poses(people, poses).get(index)
+                posed.append(person if number is None else replace(person, pose=poses[number]))
+            else:
+                posed.append(person)
+        return posed
 
 
 class _Clock:
@@ -242,8 +249,8 @@ def _checked_boxes(boxes: Sequence[Box], width: int, height: int) -> list[Float]
         if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
             raise ProblemError(
                 "invalid_request",
-                f"boxes[{index}]: {list(box)} must have x0 < x1 and y0 < y1 and lie in the {width} x {height} photo",
-                param=f"boxes[{index}]",
+                f"boxes.{index}: {list(box)} must have x0 < x1 and y0 < y1 and lie in the {width} x {height} photo",
+                param=f"boxes.{index}",
             )
     return [np.array(box, np.float32) for box in boxes]
 

@@ -56,6 +56,10 @@ _OUTDOOR_THINGS: Final = frozenset(
     )
 )  # fmt: skip
 _THING_MIN_SCORE: Final = 0.45
+_LANDSCAPE: Final = slice(970, 981)
+"""ImageNet's alp to volcano: behind people they share what is too little for a place, and are never indoors."""
+
+_LANDSCAPE_MIN_SCORE: Final = 0.15
 
 
 class SceneReader:
@@ -71,13 +75,19 @@ class SceneReader:
 
     def background_classes(self, pixels: npt.NDArray[np.uint8], masks: Sequence[npt.NDArray[np.bool_]]) -> Float:
         """Of the photo with its people painted over in its mean colour: else the classes speak of their clothes."""
-        square = np.array(cv2.resize(pixels, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA))
-        covered = np.zeros((INPUT_PX, INPUT_PX), bool)
-        for mask in masks:
-            covered |= cv2.resize(mask.astype(np.uint8), (INPUT_PX, INPUT_PX)) > 0
-        if not covered.all():
-            square[covered] = square[~covered].mean(0).astype(np.uint8)
-        return self.classes(square)
+        return self.classes(painted_over(pixels, masks))
+
+
+def painted_over(pixels: npt.NDArray[np.uint8], masks: Sequence[npt.NDArray[np.bool_]]) -> npt.NDArray[np.uint8]:
+    """(h, w, 3) with the pixels of the masks (h, w) in the mean colour of the others; as it was where none are left."""
+    covered = np.zeros(pixels.shape[:2], bool)
+    for mask in masks:
+        covered |= mask
+    if covered.all() or not covered.any():
+        return pixels
+    painted = pixels.copy()
+    painted[covered] = pixels[~covered].mean(0).astype(np.uint8)
+    return painted
 
 
 def scene_answers(whole: Float, background: Float, things: Sequence[Thing], model: str) -> dict[str, Answer]:
@@ -94,6 +104,9 @@ def scene_answers(whole: Float, background: Float, things: Sequence[Thing], mode
     outdoors = [thing.score for thing in things if thing.name in _OUTDOOR_THINGS and thing.score >= _THING_MIN_SCORE]
     if "place" in answers:
         (indoors if place in _INDOORS else outdoors if place in _OUTDOORS else []).append(totals[place])
+    landscape = max(float(classes[_LANDSCAPE].sum()) for classes in (whole, background))
+    if landscape >= _LANDSCAPE_MIN_SCORE:
+        outdoors.append(0.5 + landscape / 2)
     if bool(indoors) != bool(outdoors):
         value, scores = ("indoors", indoors) if indoors else ("outdoors", outdoors)
         answers["setting"] = Answer(value=value, score=round(min(max(scores), 1.0), 3), model=model)

@@ -72,7 +72,12 @@ class Record(BaseModel):
 
 
 class StoryOptions(BaseModel):
-    """Options of ``POST /v1/stories``, sent as the JSON form field ``options`` beside the file ``photo``."""
+    """Options of ``POST /v1/stories``, sent as the JSON form field ``options`` beside the file ``photo``.
+
+    A misspelt option is refused: ``omit`` must not fail in silence.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     boxes: list[Box] | None = Field(None, max_length=200, description="people's boxes; these win over the detector")
     omit: list[Literal["age", "gender"]] = Field(default_factory=list, description="answers to leave out")

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from services.perception.facts import SURE, Fact
+from services.perception.facts import SURE, Fact, left_to_right, listed
 from services.perception.schemas import Person
 
 MAX_SENTENCES: Final = 15
 _MAX_PAIR_SENTENCES: Final = 4
 _MAX_THINGS: Final = 4
-_SAME_AGE_YEARS: Final = 8
 _NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 _SHARED: Final = {"smiling": "smile", "facing the camera": "face the camera", "sitting": "sit", "standing": "stand"}
 """Phrase that all people share -> verb of the one sentence that says it for all."""
@@ -33,20 +32,20 @@ def tell(people: Sequence[Person], facts: Sequence[Fact]) -> list[Sentence]:
     own = {symbol: [fact for fact in told if fact.kind in _PERSON_KINDS] for symbol, told in persons.items()}
     shared = _shared(own) if len(people) > 1 else []
     said_for_all = {fact for sentence in shared for fact in sentence.facts}
-    left_to_right = sorted(people, key=lambda person: person.box[0] + person.box[2])
+    row = left_to_right(people)
     sentences = [_opening(people, facts, own)]
-    for place, person in enumerate(left_to_right):
+    for person in row:
         told = [fact for fact in own[person.symbol] if fact not in said_for_all]
-        sentences.append(_person(person, told, _where(left_to_right, place)))
+        sentences.append(_person(person, told))
     sentences += shared
-    sentences += _same_age(people, own)
+    sentences += [Sentence(f"{fact.phrase}.", (fact,)) for fact in facts if fact.kind == "same_age"]
     room = MAX_SENTENCES - len(sentences) - 1
-    sentences += _pairs(facts, left_to_right)[: min(room, _MAX_PAIR_SENTENCES)]
+    sentences += _pairs(facts, row)[: min(room, _MAX_PAIR_SENTENCES)]
     things = _things(facts)
     return sentences + ([things] if things else [])
 
 
-_PERSON_KINDS: Final = ("person", "clothing", "posture", "expression", "gaze", "holding")
+_PERSON_KINDS: Final = ("person", "position", "clothing", "posture", "expression", "gaze", "holding")
 
 
 def _opening(people: Sequence[Person], facts: Sequence[Fact], own: dict[str, list[Fact]]) -> Sentence:
@@ -61,18 +60,7 @@ def _hedged_phrase(fact: Fact) -> str:
     return fact.phrase if fact.is_sure else f"perhaps {fact.phrase}"
 
 
-def _where(people: Sequence[Person], place: int) -> str:
-    """Place among the people from left to right."""
-    if len(people) == 1:
-        return ""
-    if place == 0:
-        return "is on the left"
-    if place == len(people) - 1:
-        return f"is on the right, next to <{people[place - 1].symbol}>"
-    return f"is between <{people[place - 1].symbol}> and <{people[place + 1].symbol}>"
-
-
-def _person(person: Person, facts: list[Fact], where: str) -> Sentence:
+def _person(person: Person, facts: list[Fact]) -> Sentence:
     by_kind = {fact.kind: fact for fact in facts}
     who = by_kind["person"]
     clothing = f" {by_kind['clothing'].phrase}" if "clothing" in by_kind else ""
@@ -80,11 +68,11 @@ def _person(person: Person, facts: list[Fact], where: str) -> Sentence:
     held = by_kind.get("holding")
     if held is not None:
         states.append(("holding " if held.score >= SURE else "apparently holding ") + held.phrase)
-    if not where:
-        rest = f", {_listed(states)}" if states else ""
+    rest = f", {listed(states)}" if states else ""
+    if "position" not in by_kind:
         return Sentence(f"<{person.symbol}> is {who.phrase}{clothing}{rest}.", tuple(facts))
-    rest = f", {_listed(states)}" if states else ""
-    return Sentence(f"<{person.symbol}>, {who.phrase}{clothing}, {where}{rest}.", tuple(facts))
+    where = by_kind["position"].phrase
+    return Sentence(f"<{person.symbol}>, {who.phrase}{clothing}, is {where}{rest}.", tuple(facts))
 
 
 def _shared(own: dict[str, list[Fact]]) -> list[Sentence]:
@@ -98,20 +86,12 @@ def _shared(own: dict[str, list[Fact]]) -> list[Sentence]:
     if not verbs:
         return []
     subject = "Both" if len(own) == 2 else "All of them"
-    return [Sentence(f"{subject} {_listed(verbs)}.", tuple(backing))]
+    return [Sentence(f"{subject} {listed(verbs)}.", tuple(backing))]
 
 
-def _same_age(people: Sequence[Person], own: dict[str, list[Fact]]) -> list[Sentence]:
-    ages = [int(person.attributes["age"].value) for person in people if "age" in person.attributes]
-    if len(people) < 2 or len(ages) < len(people) or max(ages) - min(ages) > _SAME_AGE_YEARS:
-        return []
-    subject = "Both" if len(people) == 2 else "All"
-    return [Sentence(f"{subject} look about the same age.", tuple(told[0] for told in own.values()))]
-
-
-def _pairs(facts: Sequence[Fact], left_to_right: Sequence[Person]) -> list[Sentence]:
+def _pairs(facts: Sequence[Fact], row: Sequence[Person]) -> list[Sentence]:
     """Touch first, then looks, ages and distances; distances of neighbours only, gathered where they are alike."""
-    order = [person.symbol for person in left_to_right]
+    order = [person.symbol for person in row]
     neighbours = {frozenset(pair) for pair in pairwise(order)}
     told = []
     for kind in _PAIR_ORDER[:-1]:
@@ -140,8 +120,4 @@ def _things(facts: Sequence[Fact]) -> Sentence | None:
     seen = sorted(seen, key=lambda fact: -fact.score)[:_MAX_THINGS]
     if not seen:
         return None
-    return Sentence(f"Also to be seen: {_listed([fact.phrase for fact in seen])}.", tuple(seen))
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return Sentence(f"Also to be seen: {listed([_hedged_phrase(fact) for fact in seen])}.", tuple(seen))
