@@ -67,13 +67,20 @@ def load_registry(weights_dir: Path, service: str, profile: str) -> dict[str, Mo
 def model_path(entry: ModelEntry, weights_dir: Path, service: str, cache_dir: Path) -> Path:
     """Path of the verified file. Raises ``model_unavailable`` naming the file that is missing or altered."""
     if entry.file is not None:
-        path = weights_dir / service / entry.file
-        if not path.is_file():
-            raise ProblemError("model_unavailable", f"model {entry.name}: file {path} is missing")
+        path = _present(entry, weights_dir / service / entry.file)
         _verify(path, entry)
         return path
     assert entry.parts is not None  # noqa: S101 - one of the two, by the validator
     return _join(entry, entry.parts, cache_dir)
+
+
+def verified_folder(weights_dir: Path, service: str, profile: str) -> Path:
+    """``weights/<service>``, each file that its registry names checked. Raises ``model_unavailable`` as above."""
+    for entry in load_registry(weights_dir, service, profile).values():
+        if entry.file is None:
+            raise ProblemError("model_unavailable", f"model {entry.name}: it is no file of {weights_dir / service}")
+        _verify(_present(entry, weights_dir / service / entry.file), entry)
+    return weights_dir / service
 
 
 def _sha256(path: Path) -> str:
@@ -82,6 +89,12 @@ def _sha256(path: Path) -> str:
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _present(entry: ModelEntry, path: Path) -> Path:
+    if not path.is_file():
+        raise ProblemError("model_unavailable", f"model {entry.name}: file {path} is missing")
+    return path
 
 
 def _verify(path: Path, entry: ModelEntry) -> None:

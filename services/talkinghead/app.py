@@ -18,6 +18,7 @@ from services.talkinghead.schemas import PortraitOptions, PortraitReport, Segmen
 from services.talkinghead.settings import TalkingHeadSettings, talkinghead_settings
 
 MP4: Final = "video/mp4"
+LOADING: Final = {"models": "loading"}
 SAFETENSORS: Final = "application/vnd.safetensors"
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -29,17 +30,20 @@ class Service:
     def __init__(self, settings: TalkingHeadSettings) -> None:
         self._settings = settings
         self._pipeline: TalkingHead | None = None
-        self.states = {"models": "loading"}
+        self.states = LOADING
         self.intake = ModelRunner(settings.queue_length)
         """Reading and checking, which must not wait while a segment is made."""
         self.making = ModelRunner(settings.queue_length)
 
     def load(self) -> None:
-        models, self.states = load_models(self._settings.weights_dir, self._settings.threads)
+        models, states = load_models(self._settings.weights_dir, self._settings.profile, self._settings.threads)
         self._pipeline = TalkingHead(models, self._settings) if models is not None else None
+        self.states = states  # last: who sees them may use the pipeline
 
     @property
     def pipeline(self) -> TalkingHead:
+        if self.states == LOADING:
+            raise ProblemError("service_unavailable", "the models are still being loaded")
         if self._pipeline is None:
             missing = {name: state for name, state in self.states.items() if state != "ready"}
             raise ProblemError("model_unavailable", f"not loaded: {missing}")

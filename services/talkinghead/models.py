@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.common.faces.finder import FaceFinder
+from services.common.registry import verified_folder
 from services.talkinghead.audio.voice import Voice
 from services.talkinghead.difftalk.pipeline import DiffTalk
 from services.talkinghead.draft.action_basis import load_action_basis
@@ -30,15 +31,15 @@ class Models:
     difftalk: DiffTalk
 
 
-def load_models(weights_dir: Path, threads: int) -> tuple[Models | None, dict[str, str]]:
+def load_models(weights_dir: Path, profile: str, threads: int) -> tuple[Models | None, dict[str, str]]:
     """Models and the state of each: "ready" or why not. Models are None where one is missing."""
     torch.set_num_threads(threads)
     loaders: dict[str, Callable[[], Any]] = {
-        "faces": lambda: FaceFinder.load(weights_dir, threads),
+        "faces": lambda: FaceFinder.load(weights_dir, threads, profile),
         "voice": lambda: Voice(threads),
-        "speech": lambda: SpeechNetwork.load(weights_dir / "speech"),
-        "action_basis": lambda: load_action_basis(weights_dir / "draft"),
-        "difftalk": lambda: DiffTalk.load(weights_dir / "difftalk-small"),
+        "speech": lambda: SpeechNetwork.load(verified_folder(weights_dir, "speech", profile)),
+        "action_basis": lambda: load_action_basis(verified_folder(weights_dir, "draft", profile)),
+        "difftalk": lambda: DiffTalk.load(verified_folder(weights_dir, "difftalk-small", profile)),
     }
     loaded: dict[str, Any] = {}
     states: dict[str, str] = {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import ProblemError
-from services.common.registry import ModelEntry, load_registry, model_path
+from services.common.registry import ModelEntry, load_registry, model_path, verified_folder
 
 PAYLOAD = b"weights" * 1000
 
@@ -121,3 +121,14 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_an_entry_has_one_origin() -> None:
     with pytest.raises(ValueError, match="either 'file' or 'parts'"):
         ModelEntry.model_validate(entry(file=None))
+
+
+def test_a_folder_is_handed_out_when_all_its_files_are_right(tmp_path: Path) -> None:
+    assert verified_folder(weights(tmp_path), "perception", "tiny") == tmp_path / "perception"
+
+
+def test_a_folder_with_an_altered_file_is_refused(tmp_path: Path) -> None:
+    folder = weights(tmp_path)
+    (folder / "perception" / "tiny.onnx").write_bytes(b"other")
+    with pytest.raises(ProblemError, match=r"sha256 of .*tiny.onnx is"):
+        verified_folder(folder, "perception", "tiny")

@@ -1,4 +1,4 @@
-"""A drawn face whose landmarks are known, so that tests need no photo and no detector."""
+"""A drawn face whose landmarks are known, so that most tests need no photo and no detector; and the real pipeline."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from services.common.settings import REPOSITORY
+from services.talkinghead.models import load_models
+from services.talkinghead.pipeline import TalkingHead
+from services.talkinghead.settings import TalkingHeadSettings
+
+EXAMPLES = REPOSITORY / "examples"
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,22 @@ def drawn_face() -> DrawnFace:
 def smiling_face() -> DrawnFace:
     """Its mouth stands open by a quarter of its width and shows white teeth."""
     return draw_face(opening=7.0)
+
+
+@pytest.fixture(scope="session")
+def talking_head() -> TalkingHead:
+    """The service's pipeline with the models that ship."""
+    settings = TalkingHeadSettings(threads=1)
+    models, states = load_models(settings.weights_dir, settings.profile, settings.threads)
+    assert models is not None, states
+    return TalkingHead(models, settings)
+
+
+@pytest.fixture(scope="session")
+def example_portrait() -> bytes:
+    return (EXAMPLES / "portrait.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def example_speech() -> bytes:
+    return (EXAMPLES / "speech.wav").read_bytes()

@@ -62,7 +62,8 @@ def target_landmarks(landmarks: Floats, actions: Floats, basis: Floats) -> Float
     eyes = float(np.linalg.norm(landmarks[36:42].mean(0) - landmarks[42:48].mean(0)))
     mouth = float(np.linalg.norm(landmarks[54] - landmarks[48]))
     unit = np.clip(mouth, _MOUTH_OVER_EYES[0] * eyes, _MOUTH_OVER_EYES[1] * eyes)
-    targets = landmarks + np.tensordot(actions, basis, 1).astype(np.float32) * np.float32(unit)
+    # einsum and not a matrix product: BLAS rounds by the number of frames, and segments must join without a seam
+    targets = landmarks + np.einsum("na,apc->npc", actions, basis) * np.float32(unit)
     _limit_opening(targets, landmarks, float(unit))
     _seal(targets, actions[:, _PRESS])
     lowest = np.maximum(np.float32(_LOWEST * 128), landmarks[:, 1])

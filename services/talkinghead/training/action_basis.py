@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from services.talkinghead.speech.actions import ACTIONS
+from services.talkinghead.training.mirrored import MIRRORED
 
 FloatArray = NDArray[np.float64]
 
@@ -23,12 +24,6 @@ MOUTH: Final = slice(48, 68)
 JAW: Final = slice(0, 17)
 BROWS_AND_EYES: Final = [*range(17, 27), *range(36, 48)]
 """They blink and frown on their own; speech does not move them."""
-
-MIRRORED: Final = [
-    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
-    41, 40,    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
-]  # fmt: skip
-"""Which landmark each one becomes when the picture is flipped left to right."""
 
 
 def shifts(folder: Path) -> Iterator[tuple[FloatArray, FloatArray]]:

@@ -22,21 +22,9 @@ from services.talkinghead.difftalk.first_stage import FirstStage, encode, to_mod
 from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
 from services.talkinghead.difftalk.patch_autoencoder import PatchVQModel
 from services.talkinghead.difftalk.sampler import build_scheduler
+from services.talkinghead.training.mirrored import MIRRORED
 from services.talkinghead.training.pairs import PairGroup
 
-MIRRORED = (
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *range(27, 31),
-    *range(35, 30, -1),
-    *(45, 44, 43, 42, 47, 46),
-    *(39, 38, 37, 36, 41, 40),
-    *range(54, 47, -1),
-    *range(59, 54, -1),
-    *range(64, 59, -1),
-    *range(67, 64, -1),
-)
-"""Where each of the 68 landmarks of a mirrored face stands in the unmirrored one."""
 HIGHEST_LEVEL = 0.8
 """Share of the noise levels that training visits: sampling starts at `strength` of them, not at the top."""
 OUTSIDE_WEIGHT = 0.1
@@ -81,7 +69,7 @@ def encode_group(
         images = (images * contrast + torch.from_numpy(shift).float()).clamp(-1.0, 1.0)
         if rng.random() < 0.5:
             images = images.flip(3)
-            landmarks = landmarks[:, list(MIRRORED)]
+            landmarks = landmarks[:, MIRRORED]
             landmarks[..., 0] = configuration.square_px - 1 - landmarks[..., 0]
     count = len(group.drafts)
     hidden = hide(images[:1], soft_mask(configuration.window))
@@ -145,7 +133,8 @@ def denoising_loss(
     noisy = alpha.sqrt() * batch.clean + (1.0 - alpha).sqrt() * noise
     context = denoiser.context(batch.audio, batch.landmarks)
     error = denoiser(noisy, levels, batch.masked, batch.reference, context) - batch.clean
-    return ((error.abs() + 2.0 * error**2) * weights).mean()
+    loss: Tensor = ((error.abs() + 2.0 * error**2) * weights).mean()
+    return loss
 
 
 def train(
@@ -182,7 +171,7 @@ def train(
         batch = latents.take(torch.randint(len(latents), (batch_size,), generator=generator))
         loss = denoising_loss(denoiser, batch, alphas, weights, generator)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimiser.step()
         step += 1

@@ -75,3 +75,13 @@ class TestTargets:
             for face in (landmarks, smile)
         ]
         assert drops[1] < 1.2 * drops[0]
+
+
+def test_a_frame_s_target_does_not_depend_on_its_neighbours_in_the_call(drawn_face):
+    rng = np.random.default_rng(0)
+    actions = rng.random((40, len(ACTIONS)), dtype=np.float32)
+    basis = rng.normal(0, 0.2, (len(ACTIONS), 68, 2)).astype(np.float32)
+    landmarks = in_square(drawn_face)
+    whole = target_landmarks(landmarks, actions, basis)
+    for first, last in ((0, 1), (1, 8), (8, 40)):
+        assert np.array_equal(target_landmarks(landmarks, actions[first:last], basis), whole[first:last])

@@ -1,0 +1,97 @@
+"""The HTTP server with the models that ship."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from services.common.settings import REPOSITORY
+from services.talkinghead.app import talkinghead_app
+from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.schemas import SegmentReport, SpeechReport
+from services.talkinghead.settings import TalkingHeadSettings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def until_loaded(http: httpx.AsyncClient) -> httpx.Response:
+    while (answer := await http.get("/readyz")).json()["parts"] == {"models": "loading"}:
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = talkinghead_app(TalkingHeadSettings(threads=1, max_speech_s=20))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        early = await http.post("/v1/speech", data={"text": "hello"})
+        assert (early.status_code, early.json()["code"]) == (503, "service_unavailable")
+        assert (await until_loaded(http)).status_code == 200
+        yield http
+
+
+async def test_portrait_and_text_become_a_segment(client, example_portrait):
+    fit = await client.post("/v1/portraits", files={"portrait": example_portrait})
+    assert fit.json()["width"] == 512
+    prepared = await client.post("/v1/speech", data={"text": "Good morning.", "options": json.dumps({"rate": 1.2})})
+    speech = SpeechReport.model_validate_json(prepared.headers[REPORT_HEADER])
+    assert speech.frames > 10
+
+    made = await client.post(
+        "/v1/segments",
+        files={"portrait": example_portrait, "speech": prepared.content},
+        data={"options": json.dumps({"first_frame": 4, "frames": 3, "steps": 1})},
+    )
+    report = SegmentReport.model_validate_json(made.headers[REPORT_HEADER])
+    assert (report.first_frame, report.frames) == (4, 3)
+    assert made.headers["content-type"] == "video/mp4"
+    assert made.content[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "expected"),
+    [
+        ("portraits", {"files": {"portrait": b"no picture"}}, (415, "unsupported_media", "portrait")),
+        ("portraits", {"data": {"options": "{}"}}, (422, "invalid_request", "portrait")),
+        ("speech", {"data": {"options": "{}"}}, (422, "invalid_request", "speech")),
+        ("speech", {"data": {"text": " "}}, (422, "invalid_request", "text")),
+        ("speech", {"data": {"text": "a", "options": '{"rate": 9}'}}, (422, "invalid_request", "rate")),
+        ("speech", {"files": {"speech": b"a diary, no sound"}}, (415, "unsupported_media", "speech")),
+        ("speech", {"files": {"speech": b""}}, (422, "audio_empty", "speech")),
+    ],
+)
+async def test_bad_input_has_a_code_and_names_the_field(client, path, sent, expected):
+    answer = await client.post(f"/v1/{path}", **sent)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["param"]) == expected
+
+
+async def test_a_segment_needs_a_prepared_speech(client, example_portrait, example_speech):
+    answer = await client.post(
+        "/v1/segments",
+        files={"portrait": example_portrait, "speech": example_speech},
+        data={"options": json.dumps({"first_frame": 0, "frames": 1})},
+    )
+    assert (answer.status_code, answer.json()["param"]) == (422, "speech")
+
+
+async def test_an_altered_model_file_is_named_and_nothing_is_served(tmp_path, example_portrait):
+    weights = shutil.copytree(REPOSITORY / "weights", tmp_path / "weights")
+    head = weights / "speech" / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1] + b"?")
+    app = talkinghead_app(TalkingHeadSettings(threads=1, weights_dir=weights))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http,
+    ):
+        answer = await until_loaded(http)
+        refused = await http.post("/v1/portraits", files={"portrait": example_portrait})
+    assert answer.status_code == 503
+    assert "head.safetensors" in answer.json()["parts"]["speech"]
+    assert answer.json()["parts"]["faces"] == "ready"
+    assert refused.json()["code"] == "model_unavailable"
