@@ -35,7 +35,7 @@ class PromptInfo(BaseModel):
 
 
 class _TaxonomyRoute(APIRoute):
-    """A fault inside the caller's taxonomy has its own code, ``taxonomy_invalid``."""
+    """A fault in the taxonomy has its own code, ``taxonomy_invalid``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -44,18 +44,18 @@ class _TaxonomyRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                # Pydantic reports the name and the object of the union; the object's faults are the caller's.
-                faults = [fault for fault in error.errors() if "Taxonomy" in fault["loc"]]
+                faults = [fault for fault in error.errors() if fault["loc"][:2] == ("body", "taxonomy")]
                 if not faults:
                     raise
-                problem = validation_problem([fault | {"loc": _without_union(fault["loc"])} for fault in faults])
+                problem = validation_problem([fault | {"loc": _without_kind(fault["loc"])} for fault in faults])
                 raise ProblemError("taxonomy_invalid", problem.detail, param=problem.param) from error
 
         return handle_with_taxonomy
 
 
-def _without_union(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    return tuple(part for part in place if part != "Taxonomy")
+def _without_kind(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """(body, taxonomy, own, labels) as the caller knows it: (body, taxonomy, labels)."""
+    return (*place[:2], *place[3:])
 
 
 router = APIRouter(route_class=_TaxonomyRoute, tags=["reasoning"])

@@ -6,9 +6,10 @@ once for all stories, a story once for all pairs, and a kept prompt once for all
 
 import hashlib
 import importlib.metadata
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,12 +20,12 @@ from cyllama.llama import llama_cpp
 from services.reasoning.label_trie import LabelTrie
 from services.reasoning.llm import ChatFrame, Control, LogProbs
 
-CACHE_CELLS: Final = 4096
-"""Tokens of all sequences together: two built-in prompts, a caller's prompt, a story, a group of questions."""
+CACHE_CELLS: Final = 5120
+"""Tokens of all sequences together: the kept prompts, a story and a group of questions with their answers."""
 _STEP_TOKENS: Final = 64
 """Tokens of one model call: large enough for matrix products, small enough to stop within about two seconds."""
 _MAX_SEQUENCES: Final = 32
-_GROUP: Final = 8
+GROUP: Final = 8
 """Questions that are in the cache at a time."""
 _LABEL_END: Final = "."
 """Ends every label, so that no label is the beginning of another."""
@@ -140,14 +141,20 @@ class LlamaCppModel:
         runtime = importlib.metadata.version("cyllama")
         key = hashlib.sha256(f"{self._sha256} {runtime} {tokens}".encode()).hexdigest()
         path = self._cache_dir / "prefixes" / f"{key[:32]}.kv"
-        if path.is_file():
+        # A damaged file is made again.
+        with suppress(FileNotFoundError, ValueError):
             self._context.set_state_seq_data(path.read_bytes(), sequence)
             return
+        self._context.memory_seq_rm(sequence, -1, -1)
         self._feed([_Text(sequence, 0, tokens, set())])
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as scratch:
-            scratch.write(self._context.get_state_seq_data(sequence))
-        Path(scratch.name).replace(path)  # atomic: another process sees the whole file or none
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        try:
+            with os.fdopen(descriptor, "wb") as scratch:
+                scratch.write(self._context.get_state_seq_data(sequence))
+            Path(name).replace(path)  # atomic: another process sees the whole file or none
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def hide(self, prefix: LlamaPrefix, begin: int, end: int) -> LlamaPrefix:
         copy = LlamaPrefix(self._free.pop(), prefix.piece_ends)
@@ -177,8 +184,8 @@ class LlamaCppModel:
         trie = LabelTrie.of([tuple(self._tokens(f" {label}{_LABEL_END}")) for label in labels])
         rows = [
             row
-            for first in range(0, len(questions), _GROUP)
-            for row in self._label_group(prefix, questions[first : first + _GROUP], trie)
+            for first in range(0, len(questions), GROUP)
+            for row in self._label_group(prefix, questions[first : first + GROUP], trie)
         ]
         return np.array(rows)
 
@@ -202,8 +209,8 @@ class LlamaCppModel:
         self, prefix: LlamaPrefix, beginnings: Sequence[str], max_new_tokens: int, is_complete: Callable[[str], bool]
     ) -> list[str]:
         made = []
-        for first in range(0, len(beginnings), _GROUP):
-            made += self._generate_group(prefix, beginnings[first : first + _GROUP], max_new_tokens, is_complete)
+        for first in range(0, len(beginnings), GROUP):
+            made += self._generate_group(prefix, beginnings[first : first + GROUP], max_new_tokens, is_complete)
         return made
 
     def _generate_group(

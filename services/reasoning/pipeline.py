@@ -21,9 +21,11 @@ from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
 MAX_PROMPT_TOKENS: Final = 1536
 MAX_STORY_TOKENS: Final = 768
 """A story of fifteen long sentences has about 450."""
+_MAX_STORY_CHARACTERS: Final = 16 * MAX_STORY_TOKENS
+"""No prose has such long tokens; beyond it the story is not even split into tokens, which takes seconds a megabyte."""
 MAX_PAIRS: Final = 66
 """All pairs of twelve people."""
-_KEPT_PROMPTS: Final = 2
+KEPT_PROMPTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Reasoner(Generic[PrefixT]):
         # 1. Check the request
         taxonomy = find_taxonomy(request.taxonomy)
         pairs = resolve_pairs(request.story, request.pairs)
+        self._check_length(request.story)
         labels = [label.name for label in taxonomy.labels]
         # 2. Read the prompt's four segments, or find them read
         prompt = prompt_for(taxonomy)
@@ -58,7 +61,7 @@ class Reasoner(Generic[PrefixT]):
         calibration = self._calibrations.get(calibration_key(self.model.name, prompt.identity))
         clock.lap("prompt")
         # 3. Read the story once for all pairs
-        story = self.read_story(request.story, prompt_prefix)
+        story = self._read_story(request.story, prompt_prefix)
         clock.lap("story")
         try:
             # 4. Score every label for every pair
@@ -86,7 +89,8 @@ class Reasoner(Generic[PrefixT]):
 
     def scores(self, story: str, pair: Pair, taxonomy: Taxonomy) -> LogProbs:
         """The model's own scores of one pair, shape (labels,), before calibration."""
-        read = self.read_story(story, self.read_prompt(prompt_for(taxonomy)))
+        self._check_length(story)
+        read = self._read_story(story, self.read_prompt(prompt_for(taxonomy)))
         try:
             return np.asarray(
                 pair_scores(self.model, read.prefix, [pair], [label.name for label in taxonomy.labels])[0]
@@ -98,7 +102,7 @@ class Reasoner(Generic[PrefixT]):
         return self._calibrations.get(calibration_key(self.model.name, prompt.identity))
 
     def read_prompt(self, prompt: Prompt) -> PrefixT:
-        """The prompt's prefix; the last ``_KEPT_PROMPTS`` stay read, built-in ones are kept over restarts too."""
+        """The prompt's prefix; the last ``KEPT_PROMPTS`` stay read, built-in ones are kept over restarts too."""
         if prompt.identity in self._prompts:
             self._prompts.move_to_end(prompt.identity)
             return self._prompts[prompt.identity]
@@ -109,7 +113,7 @@ class Reasoner(Generic[PrefixT]):
                 f"taxonomy: its prompt has {n_tokens} tokens; the limit is {MAX_PROMPT_TOKENS}",
                 param="taxonomy",
             )
-        while len(self._prompts) >= _KEPT_PROMPTS:
+        while len(self._prompts) >= KEPT_PROMPTS:
             self.model.release(self._prompts.popitem(last=False)[1])
         frame = self.model.chat_frame
         prefix = self.model.read(
@@ -118,13 +122,16 @@ class Reasoner(Generic[PrefixT]):
         self._prompts[prompt.identity] = prefix
         return prefix
 
-    def read_story(self, story: str, after: PrefixT) -> _Story[PrefixT]:
+    def _check_length(self, story: str) -> None:
+        """Raise ``story_too_long``; before anything is read, so that the answer comes at once."""
+        length, limit, unit = len(story), _MAX_STORY_CHARACTERS, "characters"
+        if length <= limit:
+            length, limit, unit = self.model.count_tokens(story), MAX_STORY_TOKENS, "tokens"
+        if length > limit:
+            raise ProblemError("story_too_long", f"story: it has {length} {unit}; the limit is {limit}", param="story")
+
+    def _read_story(self, story: str, after: PrefixT) -> _Story[PrefixT]:
         """The story behind the prompt, up to where the answer begins."""
-        n_tokens = self.model.count_tokens(story)
-        if n_tokens > MAX_STORY_TOKENS:
-            raise ProblemError(
-                "story_too_long", f"story: it has {n_tokens} tokens; the limit is {MAX_STORY_TOKENS}", param="story"
-            )
         sentences = split_sentences(story)
         prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)
         return _Story(prefix, sentences)

@@ -16,7 +16,7 @@ from typing import Final
 from services.reasoning.schemas import Taxonomy
 
 _FOLDER: Final = Path(__file__).parent / "prompts"
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(<A-Z0-9])")
+_SENTENCE_END: Final = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(<A-Z0-9])")
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def question(first: str, second: str) -> str:
 
 def symbols_in(story: str) -> list[str]:
     """People of a story, ``<P1>`` as ``P1``, each once, by number."""
-    return sorted(set(re.findall(r"<(P[1-9][0-9]*)>", story)), key=lambda symbol: int(symbol[1:]))
+    return sorted(set(re.findall(r"<(P[1-9][0-9]{0,2})>", story)), key=lambda symbol: int(symbol[1:]))

@@ -1,10 +1,10 @@
 """What the reasoning service takes and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
-Symbol = Annotated[str, Field(pattern=r"^P[1-9][0-9]*$", examples=["P1"])]
+Symbol = Annotated[str, Field(pattern=r"^P[1-9][0-9]{0,2}$", examples=["P1"])]
 
 
 class Label(BaseModel):
@@ -18,7 +18,7 @@ class Label(BaseModel):
 
 
 class Taxonomy(BaseModel):
-    """The relations to choose from: between 2 and 26 labels with distinct names (letter codes A..Z)."""
+    """The relations to choose from: between 2 and 26 labels with distinct names."""
 
     name: str = Field(min_length=1, max_length=60)
     labels: list[Label] = Field(min_length=2, max_length=26)
@@ -32,12 +32,22 @@ class Taxonomy(BaseModel):
         return self
 
 
+def _kind_of_taxonomy(value: Any) -> str:
+    """Only the asked kind reports its faults: the names where a name was given, the fields where an object was."""
+    return "name" if isinstance(value, str) else "own"
+
+
+TaxonomyChoice = Annotated[
+    Annotated[Literal["pisc", "pipa"], Tag("name")] | Annotated[Taxonomy, Tag("own")], Discriminator(_kind_of_taxonomy)
+]
+
+
 class RelationsRequest(BaseModel):
     """Ask for the relation of each pair; ``taxonomy`` names a built-in one or is the caller's own."""
 
     story: str
     pairs: list[tuple[Symbol, Symbol]] | None = Field(None, description="all pairs of the story's people if left out")
-    taxonomy: Literal["pisc", "pipa"] | Taxonomy = "pisc"
+    taxonomy: TaxonomyChoice = "pisc"
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1, description="abstain where the best probability is lower")
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
-from services.reasoning.llamacpp import CACHE_CELLS, LlamaCppModel
+from services.reasoning.explain import MAX_NEW_TOKENS
+from services.reasoning.llamacpp import CACHE_CELLS, GROUP, LlamaCppModel
+from services.reasoning.pipeline import KEPT_PROMPTS, MAX_PROMPT_TOKENS, MAX_STORY_TOKENS
 
 LABELS = ["friends", "couple", "band members", "band leaders"]
 QUESTIONS = ["Relation of <P1> and <P2>:", "Relation of <P2> and <P1>:"]
@@ -61,6 +63,26 @@ def test_a_kept_prompt_comes_back_from_disk_as_it_was(small_model_path: Path, tm
         found.append(model.label_logprobs(story, QUESTIONS, LABELS))
     assert len(list((tmp_path / "prefixes").iterdir())) == 1
     assert np.abs(np.exp(found[0]) - np.exp(found[1])).max() < 1e-3
+
+
+@pytest.mark.parametrize("damage", [b"", b"no state of any model"])
+def test_a_damaged_kept_prompt_is_read_anew(small_model_path: Path, tmp_path: Path, damage: bytes):
+    found = []
+    for _ in range(2):
+        model = LlamaCppModel(small_model_path, "small", "0" * 64, tmp_path, n_threads=1)
+        prompt = model.read(prompt_pieces(model), keep=True)
+        found.append(model.label_logprobs(prompt, QUESTIONS, LABELS))
+        (kept,) = (tmp_path / "prefixes").iterdir()
+        whole = kept.stat().st_size
+        kept.write_bytes(damage)
+    assert whole > 1000 and found[1] == pytest.approx(found[0], abs=1e-3)
+
+
+def test_what_one_request_may_need_fits_into_the_memory(small_model: LlamaCppModel):
+    answer = small_model.count_tokens("Relation of <P999> and <P998>: " + "x" * 60 + ".") + MAX_NEW_TOKENS
+    frame = 64  # chat template, delimiters, tokens that the cuts between sentences add
+    most = KEPT_PROMPTS * MAX_PROMPT_TOKENS + MAX_STORY_TOKENS + GROUP * answer + frame
+    assert most <= CACHE_CELLS
 
 
 def test_a_hidden_sentence_is_not_seen(small_model: LlamaCppModel):

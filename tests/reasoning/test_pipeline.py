@@ -105,6 +105,7 @@ def test_a_story_that_gives_orders_is_text_between_delimiters():
         ({"story": "Two people sit on a bench."}, "no_person"),
         ({"story": "<P1> sits on a bench."}, "one_person"),
         ({"story": "<P1> meets <P2>. " + "word " * MAX_STORY_TOKENS}, "story_too_long"),
+        ({"story": "<P1> meets <P2>. " + "x" * 1_000_000}, "story_too_long"),
         ({"pairs": [("P1", "P9")]}, "unknown_person"),
         ({"pairs": [("P2", "P2")]}, "invalid_request"),
         ({"pairs": []}, "invalid_request"),
@@ -119,6 +120,7 @@ def test_bad_input_is_refused_with_its_code_and_leaves_nothing(request_: dict[st
     with pytest.raises(ProblemError) as caught:
         relate(model, **request_)
     assert caught.value.code == code and caught.value.param
+    assert not model.reads  # refused before anything was computed
     assert not [prefix for prefix in model.alive if 'Story: """' in prefix.pieces]
 
 

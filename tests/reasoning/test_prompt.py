@@ -44,11 +44,15 @@ def test_the_segments_stand_in_the_published_order():
 
 
 def test_sentences_are_split_at_their_ends_only():
-    story = "<P1>, about 3.5 years old, laughs.  <P2> says 'No!' and goes.\nA dog (<O1>) waits. "
+    story = (
+        "<P1>, about 3.5 years old, laughs.  <P2> says 'No!' and goes.\nA dog (<O1>) waits. <P1> says 'Sit!' He sits."
+    )
     assert split_sentences(story) == [
         "<P1>, about 3.5 years old, laughs.",
         "<P2> says 'No!' and goes.",
         "A dog (<O1>) waits.",
+        "<P1> says 'Sit!'",
+        "He sits.",
     ]
 
 
