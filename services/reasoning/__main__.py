@@ -22,7 +22,7 @@ from services.reasoning.schemas import RelationsRequest, Taxonomy
 from services.reasoning.scored_stories import as_matrix, score_stories
 from services.reasoning.scoring import method_name
 from services.reasoning.settings import reasoning_settings
-from services.reasoning.stories import load_stories
+from services.reasoning.stories import load_stories, stories_sha256
 from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -62,6 +62,7 @@ def evaluate_command(
         truth,
         [label.name for label in chosen.labels],
         calibration=calibration,
+        stories_sha256=stories_sha256(file),
         about={"model": reasoner.model.name, "prompt": prompt.identity, "method": method_name(calibration)},
         seconds_per_story=seconds,
     )
@@ -76,7 +77,7 @@ def calibrate(file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit =
     reasoner = load_reasoner(settings)
     scores, truth, _ = _scores(reasoner, file, chosen, limit)
     labels = [label.name for label in chosen.labels]
-    fitted = fit(scores, truth, labels, source=f"{file.name}, {len(truth)} stories")
+    fitted = fit(scores, truth, labels, f"{file.name}, {len(truth)} stories", stories_sha256(file))
     key = calibration_key(reasoner.model.name, prompt_for(chosen).identity)
     save_calibration(settings.weights_dir / "reasoning" / "calibration.json", key, fitted)
     print(cross_validate(scores, truth, labels).model_dump_json(indent=2))
@@ -99,9 +100,10 @@ def bench(as_json: AsJson = False) -> None:
         "six_pairs_explained": RelationsRequest(story=_BENCH_STORY),
     }
     for name, request in cases.items():
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         answer = reasoner.relate(request, lambda: None)
         note(name, time.perf_counter() - began, "s")
+        note(f"{name}.cpu", time.process_time() - began_cpu, "s")  # comparable on a machine that has other work
         for stage, seconds in answer.timings_s.items():
             note(f"{name}.{stage}", seconds, "s")
     note("peak_rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
@@ -131,6 +133,7 @@ def _summary(result: Evaluation) -> str:
     honest = result.cross_validated
     lines = [
         f"{result.n} stories, {result.model}, prompt {result.prompt}",
+        result.method,
         f"accuracy {result.accuracy:.3f} [{low:.3f}, {high:.3f}], macro F1 {result.macro_f1:.3f}, "
         f"nll {result.nll:.3f}, ece {result.ece:.3f}",
         f"cross-validated: accuracy {honest.accuracy:.3f} [{honest.accuracy_interval[0]:.3f}, "

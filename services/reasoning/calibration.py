@@ -27,6 +27,8 @@ class Calibration:
     temperature: float
     n_stories: int
     source: str
+    stories_sha256: str
+    """Of the file of labelled stories: an evaluation on the same file must not use this calibration as it is."""
 
     def apply(self, scores: LogProbs, labels: Sequence[str]) -> LogProbs:
         """Log-probabilities of the labels, shape (..., labels): prior removed, divided by the temperature."""
@@ -34,7 +36,9 @@ class Calibration:
         return log_softmax((scores - prior) / self.temperature)
 
 
-def fit(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str], source: str) -> Calibration:
+def fit(
+    scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str], source: str, stories_sha256: str
+) -> Calibration:
     """``scores``: (stories, labels) log-probabilities of the model; ``truth``: (stories,) index of the right label."""
     prior = scores.mean(axis=0)
     rows = np.arange(len(truth))
@@ -44,6 +48,7 @@ def fit(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str], source
         temperature=round(float(_TEMPERATURES[int(np.argmin(losses))]), 4),
         n_stories=len(truth),
         source=source,
+        stories_sha256=stories_sha256,
     )
 
 

@@ -13,6 +13,7 @@ from services.reasoning.llm import LogProbs
 
 _ECE_BINS: Final = 10
 _Z_95: Final = 1.959964
+HELD_OUT: Final = "fitted to these stories, so each half is judged with a prior and temperature of the other half"
 
 
 class ClassFigures(BaseModel):
@@ -68,15 +69,26 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     return float(sum(gaps))
 
 
-def cross_validate(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> CrossValidated:
-    """``scores``: (stories, labels), the model's own. The stories take turns by label, so halves are whole turns."""
+def held_out_logprobs(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> LogProbs:
+    """Each half calibrated with what was fitted to the other half, shape (stories, labels) as ``scores``.
+
+    The stories take turns by label, so the halves are whole turns.
+    """
     n = len(truth)
     half = (np.arange(n) // len(labels)) % 2 == 0
     logprobs = np.empty_like(scores)
     for fitted in (half, ~half):
         if not fitted.any():
             raise ValueError(f"stories: {n} are too few for two halves of {len(labels)} labels; give {2 * len(labels)}")
-        logprobs[~fitted] = fit(scores[fitted], truth[fitted], labels, "half").apply(scores[~fitted], labels)
+        half_fit = fit(scores[fitted], truth[fitted], labels, source="the other half", stories_sha256="")
+        logprobs[~fitted] = half_fit.apply(scores[~fitted], labels)
+    return logprobs
+
+
+def cross_validate(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> CrossValidated:
+    """``scores``: (stories, labels), the model's own."""
+    n = len(truth)
+    logprobs = held_out_logprobs(scores, truth, labels)
     right = int((logprobs.argmax(axis=1) == truth).sum())
     return CrossValidated(
         accuracy=right / n,
@@ -92,15 +104,22 @@ def evaluate(
     labels: Sequence[str],
     *,
     calibration: Calibration | None,
+    stories_sha256: str,
     about: dict[str, str],
     seconds_per_story: float,
 ) -> Evaluation:
-    """Figures of the shipped calibration on these stories, beside cross-validated ones.
+    """Figures of what the service answers on these stories, beside cross-validated ones.
 
-    Where the calibration was fitted on the same stories, ``cross_validated`` is the honest figure.
+    On the very file that the calibration was fitted to, all figures are cross-validated and ``method`` says so.
     ``about``: model, prompt, method.
     """
-    logprobs = calibration.apply(scores, labels) if calibration else log_softmax(scores)
+    if calibration is None:
+        logprobs = log_softmax(scores)
+    elif calibration.stories_sha256 == stories_sha256:
+        logprobs = held_out_logprobs(scores, truth, labels)
+        about = about | {"method": f"{about['method']}; {HELD_OUT}"}
+    else:
+        logprobs = calibration.apply(scores, labels)
     chosen = logprobs.argmax(axis=1)
     right = chosen == truth
     n = len(truth)

@@ -1,5 +1,6 @@
 """Labelled stories: one JSON object a line, with ``id``, ``taxonomy``, ``story``, ``pair`` and ``label``."""
 
+import hashlib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +18,11 @@ class LabelledStory(BaseModel):
     story: str
     pair: tuple[Symbol, Symbol]
     label: str
+
+
+def stories_sha256(path: Path) -> str:
+    """Tells whether two runs used the same file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_stories(path: Path, taxonomy: Taxonomy, limit: int | None) -> list[LabelledStory]:

@@ -19,13 +19,13 @@ def biased_scores(n: int, certainty: float = 1.0, noise: float = 0.3) -> tuple[n
 def test_removing_the_prior_brings_out_what_the_model_knows():
     scores, truth = biased_scores(90)
     assert (scores.argmax(axis=1) == truth).mean() < 0.4
-    fitted = fit(scores[:30], truth[:30], LABELS, "half")
+    fitted = fit(scores[:30], truth[:30], LABELS, "half", "")
     assert (fitted.apply(scores[30:], LABELS).argmax(axis=1) == truth[30:]).mean() > 0.95
 
 
 def test_probabilities_sum_to_one_and_never_depend_on_the_label_order():
     scores, truth = biased_scores(30)
-    fitted = fit(scores, truth, LABELS, "all")
+    fitted = fit(scores, truth, LABELS, "all", "")
     turned = [2, 0, 1]
     direct = np.exp(fitted.apply(scores, LABELS))
     assert direct.sum(axis=1) == pytest.approx(np.ones(30))
@@ -35,14 +35,16 @@ def test_probabilities_sum_to_one_and_never_depend_on_the_label_order():
 def test_the_temperature_cools_an_overconfident_model():
     modest, truth = biased_scores(90, noise=1.5)
     loud, _ = biased_scores(90, certainty=4.0, noise=1.5)
-    ratio = fit(loud, truth, LABELS, "").temperature / fit(modest, truth, LABELS, "").temperature
+    ratio = fit(loud, truth, LABELS, "", "").temperature / fit(modest, truth, LABELS, "", "").temperature
     assert ratio == pytest.approx(4.0, rel=0.15)
 
 
 def test_calibrations_are_kept_by_model_and_prompt(tmp_path: Path):
     path = tmp_path / "calibration.json"
-    first = Calibration({"friends": -1.0}, 1.5, 12, "stories")
+    first = Calibration({"friends": -1.0}, 1.5, 12, "stories", "5a")
     save_calibration(path, calibration_key("model@1", "pisc@2"), first)
-    save_calibration(path, calibration_key("model@1", "pipa@3"), Calibration({"friends": -2.0}, 2.0, 12, "stories"))
+    save_calibration(
+        path, calibration_key("model@1", "pipa@3"), Calibration({"friends": -2.0}, 2.0, 12, "stories", "5a")
+    )
     assert load_calibrations(path)[calibration_key("model@1", "pisc@2")] == first
     assert len(load_calibrations(path)) == 2

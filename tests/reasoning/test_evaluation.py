@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
-from services.reasoning.evaluation import cross_validate, evaluate, expected_calibration_error, wilson_interval
+from services.reasoning.calibration import fit
+from services.reasoning.evaluation import (
+    HELD_OUT,
+    Evaluation,
+    cross_validate,
+    evaluate,
+    expected_calibration_error,
+    wilson_interval,
+)
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.scored_stories import as_matrix, score_stories
 from services.reasoning.stories import LabelledStory, load_stories
@@ -40,7 +48,7 @@ def test_figures_of_a_known_confusion():
     truth = np.array([0, 0, 1, 1])
     scores = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8], [0.3, 0.7]]))
     about = {"model": "m", "prompt": "p", "method": "raw"}
-    found = evaluate(scores, truth, ["a", "b"], calibration=None, about=about, seconds_per_story=1.0)
+    found = evaluate(scores, truth, ["a", "b"], calibration=None, stories_sha256="", about=about, seconds_per_story=1.0)
     assert found.accuracy == 0.75 and found.confusion == {"a": {"a": 1, "b": 1}, "b": {"a": 0, "b": 2}}
     assert found.per_class["a"].recall == 0.5 and found.per_class["a"].precision == 1.0
     assert found.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
@@ -54,6 +62,29 @@ def test_cross_validation_sees_through_a_prior_fitted_to_the_same_noise():
     knowing = cross_validate(3 * np.eye(6)[truth] + rng.normal(size=(240, 6)) + 9 * np.eye(6)[0], truth, LABELS)
     assert noise.accuracy_interval[0] < 1 / 6 < noise.accuracy_interval[1]
     assert knowing.accuracy > 0.8 > knowing.accuracy_uncalibrated
+
+
+def test_a_calibration_is_never_judged_by_the_stories_it_was_fitted_to():
+    rng = np.random.default_rng(2)
+    truth = np.arange(24) % 6
+    scores = rng.normal(size=(24, 6))
+    calibration = fit(scores, truth, LABELS, "stories", "5a")
+
+    def figures(stories_sha256: str) -> Evaluation:
+        about = {"model": "m", "prompt": "p", "method": "prior removed"}
+        return evaluate(
+            scores,
+            truth,
+            LABELS,
+            calibration=calibration,
+            stories_sha256=stories_sha256,
+            about=about,
+            seconds_per_story=1.0,
+        )
+
+    own, other = figures("5a"), figures("b0")
+    assert (own.accuracy, own.nll) == (own.cross_validated.accuracy, own.cross_validated.nll)
+    assert own.nll > other.nll and HELD_OUT in own.method and other.method == "prior removed"
 
 
 def test_too_few_stories_for_two_halves_are_refused():

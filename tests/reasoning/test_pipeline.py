@@ -60,7 +60,7 @@ def test_the_shipped_calibration_removes_the_models_favourite():
     model = FakeModel(cues=CUES, favourite="family")
     prompt = builtin_prompts()["pisc"]
     prior = dict.fromkeys(("friends", "couple", "professional", "commercial", "no-relation"), 0.0)
-    calibration = Calibration(prior | {"family": 3.0}, 1.0, 60, "stories")
+    calibration = Calibration(prior | {"family": 3.0}, 1.0, 60, "stories", "5a")
     raw = Reasoner(model, {}).relate(RelationsRequest(story=STORY), check)
     calibrated = Reasoner(model, {calibration_key(model.name, prompt.identity): calibration}).relate(
         RelationsRequest(story=STORY), check
