@@ -22,12 +22,19 @@ def explain(
 ) -> list[str | None]:
     """One or two sentences per pair, or None where the model wrote none.
 
-    The label stands before them as decided, so the explanation cannot change it. It is a model's text about a
-    caller's text: untrusted, to be shown as plain text.
+    The label stands before them as decided, so the explanation cannot change it. It begins with the first of the pair:
+    left free, a small model often stops after the label or repeats an example of the prompt, naming nobody. It is a
+    model's text about a caller's text: untrusted, to be shown as plain text.
     """
-    beginnings = [f"{question(*pair)} {label}." for pair, label in zip(pairs, chosen, strict=True)]
-    texts = model.generate(story, beginnings, MAX_NEW_TOKENS, lambda text: clean_explanation(text) is not None)
-    return [clean_explanation(text) for text in texts]
+    subjects = [f"<{first}>" for first, _ in pairs]
+    beginnings = [
+        f"{question(*pair)} {label}. {subject}" for pair, label, subject in zip(pairs, chosen, subjects, strict=True)
+    ]
+    # Whether a text is complete does not hang on whom it begins with.
+    texts = model.generate(
+        story, beginnings, MAX_NEW_TOKENS, lambda text: clean_explanation(f"{subjects[0]}{text}") is not None
+    )
+    return [clean_explanation(f"{subject}{text}") for subject, text in zip(subjects, texts, strict=True)]
 
 
 def clean_explanation(text: str) -> str | None:

@@ -216,12 +216,13 @@ class LlamaCppModel:
     def _generate_group(
         self, prefix: LlamaPrefix, beginnings: Sequence[str], max_new_tokens: int, is_complete: Callable[[str], bool]
     ) -> list[str]:
+        begun = [self._tokens(beginning) for beginning in beginnings]
         made: list[list[int]] = [[] for _ in beginnings]
         texts = [""] * len(beginnings)
         with self._copies(prefix, len(beginnings)) as sequences:
             pending = {
                 index: _Text(sequence, prefix.n_tokens, tokens, {len(tokens) - 1})
-                for index, (sequence, tokens) in enumerate(zip(sequences, map(self._tokens, beginnings), strict=True))
+                for index, (sequence, tokens) in enumerate(zip(sequences, begun, strict=True))
             }
             while pending:
                 found = self._feed(list(pending.values()))
@@ -231,11 +232,17 @@ class LlamaCppModel:
                     if self._vocabulary.is_eog(token):
                         continue
                     made[index].append(token)
-                    texts[index] = self._vocabulary.detokenize(made[index])
+                    texts[index] = self._text_after(begun[index], made[index])
                     if len(made[index]) < max_new_tokens and not is_complete(texts[index]):
                         following[index] = _Text(text.sequence, text.position + len(text.tokens), [token], {0})
                 pending = following
         return texts
+
+    def _text_after(self, begun: list[int], made: list[int]) -> str:
+        """``made`` as text, with the space before it, which is lost where tokens are turned into text by themselves."""
+        before: str = self._vocabulary.detokenize(begun)
+        whole: str = self._vocabulary.detokenize([*begun, *made])
+        return whole[len(before) :]
 
     def _feed(self, texts: Sequence[_Text]) -> list[dict[int, LogProbs]]:
         """Compute the texts, several in one call; per text: wanted index -> log-probabilities (vocabulary,)."""

@@ -20,12 +20,12 @@ def test_an_explanation_is_one_whole_sentence_and_no_further_answer(made: str, k
     assert clean_explanation(made) == kept
 
 
-def test_each_pair_gets_its_sentence():
-    model = FakeModel(reply="<P1> shows <P2> the way. Nothing more matters here.")
+def test_each_pair_gets_its_sentence_about_its_first_person():
+    model = FakeModel(reply="shows a friend the way. Nothing more matters here.")
     story = model.read(["<P1> and <P2> and <P3>."])
     assert explain(model, story, [("P1", "P2"), ("P2", "P3")], ["friends", "family"]) == [
-        "<P1> shows <P2> the way.",
-        "<P1> shows <P2> the way.",
+        "<P1> shows a friend the way.",
+        "<P2> shows a friend the way.",
     ]
 
 

@@ -113,6 +113,13 @@ def test_generation_ends_where_the_caller_finds_it_complete(small_model: LlamaCp
     assert len(text.split()) == 2
 
 
+def test_a_text_goes_on_where_its_beginning_ended(small_model: LlamaCppModel):
+    story = small_model.read(story_pieces(small_model))
+    (text,) = small_model.generate(story, ["<P1> and"], 3, lambda made: False)
+    small_model.release(story)
+    assert text.startswith(" ")
+
+
 def test_work_stops_between_steps_and_leaves_the_memory_as_it_was(small_model: LlamaCppModel):
     def leave() -> None:
         raise ProblemError("canceled", "gone")
