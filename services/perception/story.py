@@ -116,7 +116,8 @@ def _seems(fact: Fact) -> str:
 
 def _things(facts: Sequence[Fact]) -> Sentence | None:
     held = {symbol for fact in facts if fact.kind == "holding" for symbol in fact.about}
-    seen = [fact for fact in facts if fact.kind == "object" and fact.about[0] not in held and fact.phrase != "a tie"]
+    seen = [fact for fact in facts if fact.kind == "object" and fact.about[0] not in held]
+    seen = [fact for fact in seen if not fact.phrase.startswith("a tie ")]  # told as what someone wears
     seen = sorted(seen, key=lambda fact: -fact.score)[:_MAX_THINGS]
     if not seen:
         return None

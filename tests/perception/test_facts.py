@@ -15,9 +15,9 @@ from services.perception.schemas import Pair
 from tests.perception.figures import answer, person, thing
 
 
-def phrases(*people_or_things, **attributes) -> dict[str, str]:
+def phrases(**attributes: str | tuple[str, float]) -> dict[str, str]:
     """Kind -> phrase of the facts about a person with these attributes."""
-    return {fact.kind: fact.phrase for fact in person_facts(person("P1", **attributes), people_or_things)}
+    return {fact.kind: fact.phrase for fact in person_facts(person("P1", **attributes), [])}
 
 
 class TestWho:

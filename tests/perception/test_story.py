@@ -4,14 +4,19 @@ from collections.abc import Sequence
 import pytest
 
 from services.perception.facts import Fact, group_facts, pair_facts, person_facts, scene_facts, thing_facts
-from services.perception.schemas import Pair, Person, Thing
+from services.perception.schemas import Answer, Pair, Person, Thing
 from services.perception.story import MAX_SENTENCES, Sentence, tell
 from tests.perception.figures import answer, person, thing
 
 
-def facts_of(people: Sequence[Person], pairs: Sequence[Pair] = (), things: Sequence[Thing] = (), **scene) -> list[Fact]:
+def facts_of(
+    people: Sequence[Person],
+    pairs: Sequence[Pair] = (),
+    things: Sequence[Thing] = (),
+    scene: dict[str, Answer] | None = None,
+) -> list[Fact]:
     return [
-        *scene_facts({name: answer(*value) for name, value in scene.items()}),
+        *scene_facts(scene or {}),
         *(fact for one in people for fact in person_facts(one, things)),
         *group_facts(people),
         *(fact for pair in pairs for fact in pair_facts(pair)),
@@ -19,8 +24,13 @@ def facts_of(people: Sequence[Person], pairs: Sequence[Pair] = (), things: Seque
     ]
 
 
-def story(people: Sequence[Person], **rest) -> list[str]:
-    return [sentence.text for sentence in tell(people, facts_of(people, **rest))]
+def story(
+    people: Sequence[Person],
+    pairs: Sequence[Pair] = (),
+    things: Sequence[Thing] = (),
+    scene: dict[str, Answer] | None = None,
+) -> list[str]:
+    return [sentence.text for sentence in tell(people, facts_of(people, pairs, things, scene))]
 
 
 def pair(first: str, second: str, **answers: str | tuple[str, float]) -> Pair:
@@ -37,7 +47,7 @@ def test_one_person():
 
 
 def test_the_scene_opens_the_story_and_doubt_is_told():
-    sentences = story([person("P1")], setting=("outdoors", 0.6), place=("by the water", 0.8))
+    sentences = story([person("P1")], scene={"setting": answer("outdoors", 0.6), "place": answer("by the water", 0.8)})
     assert sentences[0] == "One person is in the photo, perhaps outdoors, by the water."
 
 
@@ -106,7 +116,7 @@ def crowd() -> list[Sentence]:
         for second in symbols[index + 1 :]
     ]
     things = [thing(f"O{n}", "chair") for n in range(1, 13)]
-    return tell(people, facts_of(people, pairs, things, setting=("indoors", 0.9)))
+    return tell(people, facts_of(people, pairs, things, {"setting": answer("indoors")}))
 
 
 def test_a_crowd_fits_in_a_paragraph(crowd: list[Sentence]):

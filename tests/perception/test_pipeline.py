@@ -1,0 +1,206 @@
+"""The stages with the real models, on the example pictures and on pictures composed of them."""
+
+import re
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from services.common.errors import ProblemError
+from services.perception.people import MAX_PEOPLE, Subject
+from services.perception.pipeline import Found, Perception
+from services.perception.schemas import Box, Mask, Person, Story, StoryOptions
+from services.perception.story import tell
+from tests.perception.conftest import Pixels
+
+WALL = np.full((240, 320, 3), 140, np.uint8)
+RIGHTMOST: Box = (662, 256, 985, 667)
+LEFTMOST: Box = (45, 15, 352, 664)
+
+
+def values(person: Person) -> dict[str, str]:
+    return {name: answer.value for name, answer in person.attributes.items()}
+
+
+def code_of(perception: Perception, pixels: Pixels, **options) -> tuple[str, str | None]:  # noqa: ANN003 - StoryOptions
+    with pytest.raises(ProblemError) as caught:
+        perception(pixels, StoryOptions.model_validate(options))
+    return caught.value.code, caught.value.param
+
+
+class TestTheFriends:
+    def test_all_five_are_found_from_left_to_right(self, friends_story: Story):
+        people = friends_story.people
+        assert [person.symbol for person in people] == ["P1", "P2", "P3", "P4", "P5"]
+        middles = [person.box[0] + person.box[2] for person in people]
+        assert middles == sorted(middles)
+
+    def test_each_person_has_what_the_photo_shows(self, friends_story: Story):
+        for person in friends_story.people:
+            assert person.face_landmarks is not None and len(person.face_landmarks) == 68
+            assert len(person.keypoints) == 17
+            assert {"age", "gender", "expression", "gaze"} <= set(person.attributes)
+        assert [person.attributes["gender"].value for person in friends_story.people] == [
+            "male", "female", "male", "female", "female",
+        ]  # fmt: skip
+        assert {person.attributes["expression"].value for person in friends_story.people} == {"smiling"}
+
+    def test_every_two_are_a_pair(self, friends_story: Story):
+        assert len({pair.pair for pair in friends_story.pairs}) == 10
+
+    def test_they_are_by_the_sea_so_outdoors(self, friends_story: Story):
+        assert friends_story.scene["setting"].value == "outdoors"
+
+    def test_models_and_timings_are_told(self, friends_story: Story):
+        assert {"face_detector", "landmarks", "objects", "poses", "scene", "segmentation"} <= set(friends_story.models)
+        assert set(friends_story.timings_s) == {"detect", "segment", "attributes", "scene", "pairs", "story"}
+
+    def test_every_sentence_is_put_together_from_records(self, friends_story: Story, perception: Perception):
+        people, things = friends_story.people, friends_story.objects
+        facts = perception.facts(people, things, friends_story.pairs, friends_story.scene)
+        sentences = tell(people, facts)
+        assert " ".join(sentence.text for sentence in sentences) == friends_story.story
+        told = {record.text for record in friends_story.records}
+        for sentence in sentences:
+            assert sentence.facts and {fact.text for fact in sentence.facts} <= told
+
+    def test_every_number_and_symbol_of_the_story_is_in_a_record(self, friends_story: Story):
+        records = " ".join(record.text for record in friends_story.records)
+        for mark in re.findall(r"<[PO]\d+>|\d+", friends_story.story):
+            assert mark in records
+
+
+class TestOmit:
+    def test_age_and_gender_are_left_out_of_everything(
+        self, perception: Perception, friends: Pixels, friends_story: Story
+    ):
+        story = perception(friends, StoryOptions(omit=["age", "gender"]))
+        assert len(story.people) == len(friends_story.people)
+        assert not any({"age", "gender"} & set(person.attributes) for person in story.people)
+        assert not any("age_gap" in pair.answers for pair in story.pairs)
+        told = story.story + " ".join(record.text for record in story.records)
+        assert not re.search(r"\b(wo)?m[ae]n\b|male|boy|girl|child|year|\bage\b|of about", told)
+
+
+@pytest.fixture(scope="module")
+def small_and_large(friends: Pixels, officer: Pixels) -> Pixels:
+    """(640, 900, 3): a young woman, small, on the left; a large old officer in uniform on the right."""
+    canvas = np.full((640, 900, 3), 150, np.uint8)
+    canvas[40:, 388:] = officer
+    woman = friends[260:667, 480:700]
+    canvas[376:620, 60:192] = cv2.resize(woman, (132, 244), interpolation=cv2.INTER_AREA)
+    return canvas
+
+
+class TestASmallLeftAndALargeRightPerson:
+    def test_answers_stay_with_their_person(self, perception: Perception, small_and_large: Pixels):
+        small, large = perception(small_and_large, StoryOptions()).people
+        assert small.box[2] < 300 < large.box[0]
+        self.check(small, large)
+
+    def test_also_in_the_callers_order(
+        self, perception: Perception, small_and_large: Pixels, decoded: Callable[[Mask], np.ndarray]
+    ):
+        boxes: list[Box] = [(390, 60, 900, 640), (60, 376, 192, 620)]
+        large, small = perception(small_and_large, StoryOptions(boxes=boxes, masks=True)).people
+        assert [large.box, small.box] == boxes
+        assert [large.symbol, small.symbol] == ["P1", "P2"]
+        self.check(small, large)
+        assert small.mask is not None and large.mask is not None
+        assert not decoded(small.mask)[:, 300:].any() and not decoded(large.mask)[:, :300].any()
+
+    def test_also_in_a_mirror(self, perception: Perception, small_and_large: Pixels):
+        large, small = perception(np.ascontiguousarray(small_and_large[:, ::-1]), StoryOptions()).people
+        self.check(small, large)
+
+    @staticmethod
+    def check(small: Person, large: Person) -> None:
+        young, old = values(small), values(large)
+        assert int(young["age"]) < 35 and int(old["age"]) > 60
+        assert (young["gender"], young["expression"]) == ("female", "smiling")
+        assert (old["top_colour"], old["expression"]) == ("black", "neutral")
+        for person in (small, large):
+            x0, y0, x1, y1 = person.box
+            seen = [point for point in person.keypoints if point.score > 0.3]
+            assert seen and all(x0 - 20 <= point.x <= x1 + 20 for point in seen)
+            assert person.face_landmarks is not None
+            assert all(x0 <= x <= x1 and y0 <= y <= y1 for x, y in person.face_landmarks)
+
+
+class TestOnePerson:
+    def test_the_story_is_of_one_and_has_no_pairs(self, perception: Perception, officer: Pixels):
+        story = perception(officer, StoryOptions())
+        assert [person.symbol for person in story.people] == ["P1"] and story.pairs == []
+        assert story.story.startswith("One person is in the photo") and "military uniform" in story.story
+        assert not any(record.kind == "position" for record in story.records)
+
+
+class TestNobody:
+    @pytest.mark.parametrize("pixels", [WALL, WALL[:1, :1], WALL[:2], np.zeros((64, 64, 3), np.uint8)])
+    def test_a_photo_without_people_is_refused(self, perception: Perception, pixels: Pixels):
+        assert code_of(perception, pixels) == ("no_person", "photo")
+
+    def test_a_view_without_people_is_refused(self, perception: Perception, friends: Pixels):
+        assert code_of(perception, friends[:140, 560:]) == ("no_person", "photo")
+
+
+class TestBoxesOfTheCaller:
+    def test_they_win_over_the_detectors(self, perception: Perception, friends: Pixels, friends_story: Story):
+        story = perception(friends, StoryOptions(boxes=[RIGHTMOST, LEFTMOST]))
+        assert [person.box for person in story.people] == [RIGHTMOST, LEFTMOST]
+        assert [person.score for person in story.people] == [1.0, 1.0]
+        last, first = friends_story.people[-1], friends_story.people[0]
+        for person, same in zip(story.people, (last, first), strict=True):
+            assert person.face_box == pytest.approx(same.face_box, abs=10)  # a little off: other windows were read
+        assert values(story.people[0])["gender"] == "female" and values(story.people[1])["gender"] == "male"
+        assert story.pairs[0].answers["side"].value == "left"
+        assert "<P2>, a man" in story.story and "is on the left" in story.story
+
+    def test_a_person_that_the_caller_sees_on_a_wall_is_told_without_answers(self, perception: Perception):
+        story = perception(WALL, StoryOptions(boxes=[(10, 10, 60, 200)]))
+        assert story.people[0].attributes == {} and story.people[0].keypoints == []
+        assert story.story.endswith("<P1> is a person.")
+
+    @pytest.mark.parametrize(
+        "box",
+        [
+            (-1, 0, 50, 50), (0, 0, 321, 50), (0, 0, 50, 241), (400, 10, 500, 50), (50, 50, 50, 90), (50, 50, 90, 50),
+            (90, 50, 50, 90), (float("nan"), 0, 50, 50), (0, 0, float("inf"), 50),
+        ],
+    )  # fmt: skip
+    def test_a_box_outside_the_photo_or_without_extent_is_named(self, perception: Perception, box: Box):
+        assert code_of(perception, WALL, boxes=[(0, 0, 50, 50), box]) == ("invalid_request", "boxes.1")
+
+    def test_a_box_of_a_fraction_of_a_pixel_is_survived(self, perception: Perception):
+        story = perception(WALL, StoryOptions(boxes=[(10.2, 10.2, 10.4, 10.4), (319.5, 239.5, 320, 240)], masks=True))
+        assert len(story.people) == 2
+
+    def test_of_too_many_the_largest_are_told_of_with_a_warning(self, perception: Perception):
+        boxes = [(float(n), 0.0, n + 10.0, 20.0 + n) for n in range(MAX_PEOPLE + 5)]
+        story = perception(WALL, StoryOptions(boxes=boxes))
+        assert [person.box for person in story.people] == boxes[5:]
+        assert len(story.warnings) == 1 and "15 people" in story.warnings[0]
+
+
+def test_work_stops_between_stages(perception: Perception, officer: Pixels):
+    stages_left = iter(range(2))
+
+    def check() -> None:
+        if next(stages_left, None) is None:
+            raise ProblemError("canceled", "the caller is gone")
+
+    with pytest.raises(ProblemError) as caught:
+        perception(officer, StoryOptions(), check)
+    assert caught.value.code == "canceled"
+
+
+def test_a_garment_is_that_of_the_one_in_front_alone(perception: Perception, officer: Pixels):
+    """Both boxes hold the uniform; behind the officer stands someone of whom only the box is known."""
+    found = perception.detect(officer)
+    height, width = officer.shape[:2]
+    behind = Subject(np.array([0, 0, width, height], np.float32), 0.9)
+    masks = [np.zeros((height, width), bool), *perception.segment(officer, found.people)]
+    answers = perception.attributes(officer, Found([behind, *found.people], [], []), masks)
+    assert "garment" not in answers["P1"]
+    assert answers["P2"]["garment"].value == "a military uniform"
