@@ -5,10 +5,11 @@ place and moved there whole, so that no reader sees half of one.
 """
 
 import hashlib
+import math
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -77,14 +78,20 @@ class Storage:
 
     def workspaces(self) -> list[str]:
         """Ids of the jobs that have a folder."""
-        return [entry.name for entry in os.scandir(self._jobs)]
+        return [folder.name for folder in self._jobs.iterdir()]
 
-    def old_files(self) -> Iterator[str]:
+    def old_files(self) -> list[str]:
         """Ids (or names of abandoned parts) of files that are older than an hour."""
         limit = time.time() - _ORPHAN_AGE_S
-        for entry in os.scandir(self._files):
-            if entry.stat().st_mtime < limit:
-                yield entry.name
+        with os.scandir(self._files) as entries:
+            return [entry.name for entry in entries if _modified_at(entry) < limit]
+
+
+def _modified_at(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:  # another request erased it since the folder was read
+        return math.inf
 
 
 def write_whole(path: Path, content: bytes) -> None:

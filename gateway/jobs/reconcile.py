@@ -67,5 +67,5 @@ class Reconciler:
         folders = self._storage.workspaces()
         for job_id in set(folders) - self._store.unfinished(folders):
             self._storage.remove_workspace(job_id)
-        old = list(self._storage.old_files())
+        old = self._storage.old_files()
         self._storage.remove(set(old) - self._store.known_files(old))

@@ -125,6 +125,7 @@ def test_the_same_idempotency_key_gives_the_same_job(stack: Stack):
     headers = {"Idempotency-Key": f"key-{time.time_ns()}"}
     first = stack.submit(headers=headers)
     stack.wait(first["id"])
+    wait_for(lambda: not any(first["id"] in name for name in stack.stored()))  # its workspace goes after it is done
     before = stack.stored()
 
     assert stack.submit(headers=headers)["id"] == first["id"]
