@@ -61,9 +61,12 @@ def save(
     _save_module(folder / "audio_encoder", denoiser.audio_encoder, {"features": configuration.audio_features})
     landmark_sizes = {"centre_px": configuration.landmark_centre_px, "scale_px": configuration.landmark_scale_px}
     _save_module(folder / "landmark_encoder", denoiser.landmark_encoder, landmark_sizes)
-    for weights in folder.glob("*/*.safetensors"):
-        tensors = {name: tensor.to(dtype) for name, tensor in load_file(weights).items()}
-        save_file(tensors, weights, metadata={"format": "pt"})
+    if dtype != torch.float32:
+        for weights in folder.glob("*/*.safetensors"):
+            tensors = {name: tensor.to(dtype) for name, tensor in load_file(weights).items()}
+            save_file(tensors, weights, metadata={"format": "pt"})
+    for weights in folder.rglob("*.safetensors"):
+        weights.chmod(0o644)  # safetensors leaves them to the owner; a service may run as somebody else
     patch = isinstance(configuration.first_stage, PatchFirstStageConfiguration)
     index = {
         "_class_name": "DiffTalk",
@@ -101,5 +104,5 @@ def load(folder: Path) -> tuple[DiffTalkConfiguration, Denoiser, FirstStage]:
 
 def _save_module(folder: Path, module: nn.Module, sizes: dict[str, int] | dict[str, float]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(module.state_dict(), folder / _WEIGHTS)
+    save_file(module.state_dict(), folder / _WEIGHTS, metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(sizes, indent=2) + "\n")

@@ -103,6 +103,7 @@ _PAPER_UNET = UNetConfiguration(
     block_channels=(256, 512, 768, 1024), attention=(False, True, True, True), layers_per_block=2
 )
 
+# The release's sizes (sstzal/DiffTalk, configs/latent-diffusion/talking.yaml).
 BASE_256 = DiffTalkConfiguration(
     name="base-256",
     square_px=256,
@@ -118,7 +119,8 @@ BASE_512 = DiffTalkConfiguration(
     square_px=512,
     window=whole_square(512),
     unet=_PAPER_UNET,
-    first_stage=FirstStageConfiguration(block_channels=(128, 128, 256, 512), layers_per_block=2, codes=8192),
+    # The paper says f = 8 and no more; 1, 2, 2, 4 times 128 channels is what Latent Diffusion's own f = 8 models have.
+    first_stage=FirstStageConfiguration(block_channels=(128, 256, 256, 512), layers_per_block=2, codes=8192),
     schedule=NoiseSchedule(),
     audio_features=29,
 )

@@ -7,6 +7,8 @@ The map is one to one, so it serves import and export alike. Only shapes of the 
 import re
 from collections.abc import Iterable
 
+from torch import Tensor
+
 from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
 
 UNET_PREFIX = "model.diffusion_model."
@@ -15,6 +17,8 @@ FIRST_STAGE_PREFIX = "first_stage_model."
 _WINDOW_ENCODER = "cond_stage_model_for_audio."
 _TEMPORAL_ATTENTION = "cond_stage_model_for_audio_smooth."
 _LANDMARK_ENCODER = "cond_stage_model_for_ldm."
+PART_PREFIXES = ("model.", EMA_PREFIX, FIRST_STAGE_PREFIX, _WINDOW_ENCODER, _TEMPORAL_ATTENTION, _LANDMARK_ENCODER)
+"""Of the modules that we have, too."""
 
 _UNET_RESNET = {
     "norm1": "in_layers.0",
@@ -47,6 +51,7 @@ _FIRST_STAGE_PARTS = (
     (r"conv_shortcut", "nin_shortcut"),
     (r"conv_norm_out", "norm_out"),
 )
+_CONVOLUTION_THERE = re.compile(r"mid\.attn_1\.(q|k|v|proj_out)\.weight$")
 
 
 def unet_names(keys: Iterable[str], configuration: DiffTalkConfiguration) -> dict[str, str]:
@@ -55,9 +60,10 @@ def unet_names(keys: Iterable[str], configuration: DiffTalkConfiguration) -> dic
     return {key: _rename_unet_key(key, modules) for key in keys}
 
 
-def first_stage_names(keys: Iterable[str], configuration: DiffTalkConfiguration) -> dict[str, str]:
+def first_stage_names(keys: Iterable[str]) -> dict[str, str]:
     """Our first stage's keys -> the original's, with prefix. The original counts the decoder's levels backwards."""
-    last = len(configuration.first_stage.block_channels) - 1
+    keys = list(keys)
+    last = max(int(level) for level in re.findall(r"up_blocks\.(\d+)", " ".join(keys)))
     names = {}
     for key in keys:
         name = re.sub(r"up_blocks\.(\d+)", lambda level: f"up_blocks.{last - int(level[1])}", key)
@@ -86,6 +92,17 @@ def landmark_names(keys: Iterable[str]) -> dict[str, str]:
 def ema_name(unet_name: str) -> str:
     """Where the moving average of a UNet tensor (its original name, without prefix) is stored: without any dots."""
     return EMA_PREFIX + f"diffusion_model.{unet_name}".replace(".", "")
+
+
+def as_original(name: str, tensor: Tensor) -> Tensor:
+    """One of our tensors, shaped as the original has it under this name."""
+    return tensor[:, :, None, None] if tensor.ndim == 2 and _CONVOLUTION_THERE.search(name) else tensor
+
+
+def as_ours(name: str, tensor: Tensor) -> Tensor:
+    """The inverse of `as_original`; what has another shape than it should stays as it is."""
+    pointwise = tensor.ndim == 4 and tensor.shape[2:] == (1, 1)
+    return tensor[:, :, 0, 0] if pointwise and _CONVOLUTION_THERE.search(name) else tensor
 
 
 def _unet_modules(configuration: DiffTalkConfiguration) -> dict[str, str]:

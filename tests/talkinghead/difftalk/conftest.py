@@ -13,6 +13,8 @@ from services.talkinghead.difftalk.first_stage import build_first_stage
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.difftalk.pipeline import DiffTalk
 
+torch.set_num_threads(1)  # the models are tiny: more threads would wait for each other longer than they work
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -29,7 +31,7 @@ def golden_checkpoint() -> Path:
 
 @pytest.fixture(scope="session")
 def imported(golden_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return import_checkpoint(golden_checkpoint, tmp_path_factory.mktemp("imported"), square_px=64)
+    return import_checkpoint(golden_checkpoint, tmp_path_factory.mktemp("imported"), square_px=64).folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,79 @@
+"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from services.talkinghead.difftalk.export_checkpoint import export_checkpoint
+from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
+from services.talkinghead.difftalk.original_file import CheckpointError, listed
+
+cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+BAD_INPUT = 2  # exit code, as of wrong arguments
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+
+@cli.command("import")
+def import_command(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint of the original DiffTalk layout, .ckpt")],
+    out_dir: Annotated[Path, typer.Argument(help="folder to write: safetensors and JSON, as diffusers has it")],
+    raw: Annotated[bool, typer.Option("--raw", help="take the UNet's raw weights, not their moving average")] = False,
+    square_px: Annotated[
+        int | None, typer.Option(min=8, help="edge of the face square; by default 64 times the first stage's factor")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a checkpoint of the original DiffTalk; nothing in it is executed."""
+    try:
+        made = import_checkpoint(checkpoint, out_dir, square_px=square_px, use_ema=not raw)
+    except (CheckpointError, OSError) as error:
+        _refuse(error)
+    if made.unknown:
+        print(f"warning: not used, kept for export: {listed(made.unknown)}", file=sys.stderr)
+    report = {
+        "output": str(made.folder),
+        "model": made.configuration.name,
+        "square_px": made.configuration.square_px,
+        "weights": made.weights,
+        "parameters": made.parameters,
+        "global_step": made.global_step,
+        "unknown": made.unknown,
+    }
+    _tell(
+        report,
+        f"{made.folder}: {made.configuration.name}, {made.parameters:,} parameters, {made.weights} weights",
+        as_json,
+    )
+
+
+@cli.command("export")
+def export_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a model's folder, as `import` writes it")],
+    checkpoint: Annotated[Path, typer.Argument(help="file to write, .ckpt")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a model back as a checkpoint that the original DiffTalk code loads."""
+    try:
+        made = export_checkpoint(folder, checkpoint)
+    except (CheckpointError, OSError) as error:
+        _refuse(error)
+    report = {"output": str(made.path), "tensors": len(made.state), "global_step": made.global_step}
+    _tell(report, f"{made.path}: {len(made.state)} tensors, step {made.global_step}", as_json)
+
+
+def _tell(report: dict[str, Any], line: str, as_json: bool) -> None:
+    print(json.dumps(report) if as_json else line)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    raise typer.Exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    cli()
