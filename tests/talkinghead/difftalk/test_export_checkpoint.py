@@ -1,6 +1,7 @@
 """Back to the original layout: nothing may be lost, nothing made up."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,8 @@ def drop_unet(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_index, empty_index, widen_index, cut_weights, cut_remainder, drop_unet])
-def test_damaged_folder_is_refused_in_one_line(golden_checkpoint: Path, tmp_path: Path, damage: Any):
-    folder = reimported(golden_checkpoint, tmp_path / "model")
+def test_damaged_folder_is_refused_in_one_line(imported: Path, tmp_path: Path, damage: Any):
+    folder = shutil.copytree(imported, tmp_path / "model")
     damage(folder)
     with pytest.raises(CheckpointError, match="model: holds no whole model: ") as caught:
         export_checkpoint(folder, tmp_path / "back.ckpt")
