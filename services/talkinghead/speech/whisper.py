@@ -1,7 +1,7 @@
 """Speech features: log-mel spectrogram and the first layers of Whisper's encoder.
 
-A. Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022), section 2.2. The first
-layers are enough for lips: see the table in ``weights/speech/README.md``.
+A. Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022), section 2.2. Lips follow
+sounds, not words, so the first layers do: ``weights/speech/README.md`` has what two of them reach.
 """
 
 import math
