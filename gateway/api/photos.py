@@ -18,6 +18,10 @@ BoxesField = Annotated[
         examples=["[[20, 30, 180, 400], [210, 40, 380, 410]]"],
     ),
 ]
+OmitField = Annotated[
+    str | None,
+    Form(description="answers to leave out, as JSON: age, gender", examples=['["age", "gender"]']),
+]
 
 PHOTO_PROBLEMS: Final = ("unsupported_media", "too_large", "overloaded", "service_unavailable", "model_unavailable")
 

@@ -97,19 +97,20 @@ class RelationsAnswer(BaseModel):
 
 
 class RelationsQuestion(RelationsRequest):
-    """The JSON body. As a form: the same fields, ``photo`` for ``story``, and ``boxes`` as in ``/v1/stories``."""
+    """The JSON body. As a form: the same, ``photo`` for ``story``, and ``boxes`` and ``omit`` as in ``/v1/stories``."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class RelationsForm(BaseModel):
-    """The fields of the multipart form but for the photo; ``pairs``, ``boxes`` and an own taxonomy are JSON."""
+    """The multipart form but for the photo; ``pairs``, ``boxes``, ``omit`` and an own taxonomy are JSON."""
 
     model_config = ConfigDict(extra="forbid")
 
     story: str | None = Field(None, description="instead of a photo")
     pairs: str | None = Field(None, description='JSON, for example [["P1", "P2"]]; all pairs if left out')
     boxes: str | None = Field(None, description="JSON [[x0, y0, x1, y1], ...]; these win over the detector")
+    omit: str | None = Field(None, description='answers about people to leave out, as JSON: ["age", "gender"]')
     taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1)
@@ -187,7 +188,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         "explain": asked.explain,
         "abstain_below": asked.abstain_below,
     }
-    options = story_options(json_field("boxes", asked.boxes), masks=False)
+    options = story_options(json_field("boxes", asked.boxes), json_field("omit", asked.omit), masks=False)
     return content, options, _question(question)
 
 

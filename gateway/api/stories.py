@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form
 from pydantic import ValidationError
 
 from gateway.api.parts import PartsDep, RequestId
-from gateway.api.photos import PHOTO_PROBLEMS, BoxesField, PhotoFile, json_field, read_photo
+from gateway.api.photos import PHOTO_PROBLEMS, BoxesField, OmitField, PhotoFile, json_field, read_photo
 from gateway.api.problems import problems
 from services.common.app import validation_problem
 from services.perception.schemas import Story, StoryOptions
@@ -44,20 +44,22 @@ async def tell(
     photo: PhotoFile,
     parts: PartsDep,
     request_id: RequestId,
+    *,
     boxes: BoxesField = None,
+    omit: OmitField = None,
     masks: Annotated[bool, Form(description="answer with a mask per person")] = False,
 ) -> Story:
     """Who and what is in a photo, and the story that these facts make. The photo is not kept.
 
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/stories`
     """
-    options = story_options(json_field("boxes", boxes), masks)
+    options = story_options(json_field("boxes", boxes), json_field("omit", omit), masks=masks)
     return await parts.perception.story(await read_photo(photo), options, request_id)
 
 
-def story_options(boxes: Any, masks: bool) -> StoryOptions:
-    """Raises ``invalid_request`` where ``boxes`` are none."""
+def story_options(boxes: Any, omit: Any, *, masks: bool) -> StoryOptions:
+    """Raises ``invalid_request`` where ``boxes`` or ``omit`` are none."""
     try:
-        return StoryOptions(boxes=boxes, masks=masks)
+        return StoryOptions(boxes=boxes, omit=omit or [], masks=masks)
     except ValidationError as error:
         raise validation_problem(error.errors()) from None

@@ -57,6 +57,8 @@ def load_registry(weights_dir: Path, service: str, profile: str) -> dict[str, Mo
         profiles = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ProblemError("model_unavailable", f"registry {path} does not exist", param="weights_dir") from None
+    except ValueError as error:
+        raise ProblemError("model_unavailable", f"registry {path} is damaged: {error}", param="weights_dir") from None
     if profile not in profiles:
         raise ProblemError(
             "model_unavailable", f"profile {profile!r} is not one of {sorted(profiles)}", param="profile"

@@ -57,6 +57,14 @@ def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
         load_registry(weights(tmp_path), "perception", "huge")
 
 
+def test_a_damaged_registry_is_named(tmp_path: Path) -> None:
+    folder = weights(tmp_path)
+    (folder / "perception" / "models.json").write_text('{"tiny": {')
+    with pytest.raises(ProblemError, match=r"models\.json is damaged") as error:
+        load_registry(folder, "perception", "tiny")
+    assert error.value.code == "model_unavailable"
+
+
 class Packages:
     """Distributions with one data file each, as ``importlib.metadata`` finds them on ``sys.path``."""
 

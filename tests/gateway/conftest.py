@@ -27,7 +27,7 @@ T = TypeVar("T")
 TERMINAL = ("succeeded", "failed", "canceled")
 
 
-def wait_for(look: Callable[[], T], limit_s: float = 30.0) -> T:
+def wait_for(look: Callable[[], T], limit_s: float = 60.0) -> T:
     """The first true answer of ``look``."""
     deadline = time.monotonic() + limit_s
     while not (found := look()):

@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from services.common.app import create_app
 from services.common.errors import ProblemError
-from services.perception.schemas import Person, Story, StoryOptions
+from services.perception.schemas import Answer, Person, Story, StoryOptions
 from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
 from services.talkinghead.client import REPORT_HEADER
 from services.talkinghead.schemas import (
@@ -108,12 +108,13 @@ def _app(fakes: Fakes) -> FastAPI:
         shown = (await photo.read())[len(PNG) :].decode()
         if shown.startswith("broken"):
             raise ProblemError("unsupported_media", "photo: it cannot be decoded", param="photo")
-        boxes = StoryOptions.model_validate_json(options).boxes
-        people = len(boxes) if boxes else int(shown.partition("people=")[2] or 0)
+        asked = StoryOptions.model_validate_json(options)
+        people = len(asked.boxes) if asked.boxes else int(shown.partition("people=")[2] or 0)
+        age = {} if "age" in asked.omit else {"age": Answer(value="35", score=0.8, model="fake")}
         return Story(
             width=WIDTH,
             height=HEIGHT,
-            people=[Person(symbol=f"P{n + 1}", box=(n, 0, n + 1, 9), score=0.9) for n in range(people)],
+            people=[Person(symbol=f"P{n + 1}", box=(n, 0, n + 1, 9), score=0.9, attributes=age) for n in range(people)],
             objects=[],
             pairs=[],
             scene={},

@@ -22,6 +22,18 @@ def test_a_photo_is_told(stack: Stack):
     assert [person["symbol"] for person in told["people"]] == ["P1", "P2"]
 
 
+@pytest.mark.parametrize("path", ["/v1/stories", "/v1/relations"])
+def test_answers_about_people_are_left_out_on_wish(stack: Stack, path: str):
+    told, silent, wrong = (
+        stack.http.post(path, files={"photo": picture("people=2")}, data=data).json()
+        for data in ({}, {"omit": '["age"]'}, {"omit": '["shoe size"]'})
+    )
+
+    assert told["people"][0]["attributes"]["age"]["value"] == "35"
+    assert silent["people"][0]["attributes"] == {}
+    assert (wrong["code"], wrong["param"]) == ("invalid_request", "omit.0")
+
+
 def test_a_photo_becomes_relations_and_a_graph(stack: Stack):
     answer = relate(stack, pairs='[["P1", "P3"]]')
 
