@@ -168,7 +168,7 @@ def test_missing_tensor_is_named(content: dict[str, Any], tmp_path: Path):
     assert f"missing tensors {LANDMARK_TENSOR}" in refusal(saved(content, tmp_path))
 
 
-@pytest.mark.parametrize("shape", [(128, 70), (128,), ()])
+@pytest.mark.parametrize("shape", [(128, 70), ()])
 def test_tensor_of_wrong_shape_is_named(content: dict[str, Any], tmp_path: Path, shape: tuple[int, ...]):
     content["state_dict"][LANDMARK_TENSOR] = torch.zeros(shape)
     message = refusal(saved(content, tmp_path))
@@ -180,7 +180,7 @@ def test_tensor_of_whole_numbers_is_refused(content: dict[str, Any], tmp_path: P
     assert f"{LANDMARK_TENSOR} has shape (128, 78) of torch.int64" in refusal(saved(content, tmp_path))
 
 
-@pytest.mark.parametrize("channels", [0, 33, 10**9])
+@pytest.mark.parametrize("channels", [33, 10**9])
 def test_impossible_width_is_refused(content: dict[str, Any], tmp_path: Path, channels: int):
     name = "model.diffusion_model.input_blocks.3.0.out_layers.3.weight"
     content["state_dict"][name] = torch.empty(channels, 0)  # takes no memory, however wide
@@ -189,8 +189,10 @@ def test_impossible_width_is_refused(content: dict[str, Any], tmp_path: Path, ch
 
 def test_tensor_that_tells_a_size_must_be_a_weight(content: dict[str, Any], tmp_path: Path):
     name = "first_stage_model.quantize.embedding.weight"
-    content["state_dict"][name] = torch.tensor(1.0)
-    assert f"{name} is missing or no weight" in refusal(saved(content, tmp_path))
+    for tensor in (torch.tensor(1.0), torch.empty(0, 3)):
+        content["state_dict"][name] = tensor
+        message = refusal(saved(content, tmp_path))
+        assert f"{name} is missing or no weight" in message
 
 
 def test_other_layout_is_refused(tmp_path: Path):

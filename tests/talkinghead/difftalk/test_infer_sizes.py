@@ -1,5 +1,6 @@
 """Sizes read off a checkpoint's shapes; the names of the paper's full-size models."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from services.talkinghead.difftalk.original_file import OriginalCheckpoint
 from services.talkinghead.difftalk.original_names import UNET_PREFIX, audio_names, first_stage_names, unet_names
 
 
+@cache
 def shapes_in_original_layout(configuration: DiffTalkConfiguration) -> dict[str, torch.Tensor]:
     with torch.device("meta"):
         denoiser, first_stage = Denoiser(configuration), build_first_stage(configuration.first_stage)
