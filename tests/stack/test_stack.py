@@ -40,7 +40,7 @@ class Talk:
 
     def openings(self) -> NDArray[np.float64]:
         """Inner lip distance over mouth width of every frame, by landmarks found on the frame itself."""
-        finder = FaceFinder.load(REPOSITORY / "weights", threads=2)
+        finder = FaceFinder.load(REPOSITORY / "weights", threads=1)
         return np.array([float(opening_ratio(finder.find(frame)[0].landmarks)) for frame in self.frames])
 
 
@@ -102,7 +102,7 @@ def test_the_mouth_moves_with_the_voice_and_rests_in_silence(talk: Talk):
 
     openings = talk.openings()
     in_speech, in_silence = openings[: len(loud)][loud], openings[silent]
-    rest = float(opening_ratio(FaceFinder.load(REPOSITORY / "weights", 2).find(_pixels(PORTRAIT))[0].landmarks))
+    rest = float(opening_ratio(FaceFinder.load(REPOSITORY / "weights", 1).find(_pixels(PORTRAIT))[0].landmarks))
 
     assert in_speech.std() >= 3 * in_silence.std()
     assert in_speech.max() > rest + 0.15
@@ -114,7 +114,7 @@ def test_the_mouth_moves_with_the_voice_and_rests_in_silence(talk: Talk):
 def test_outside_the_lower_face_nothing_changes(talk: Talk):
     """Before coding it is bit for bit the portrait (a test of the pipeline); here the codec's own noise remains."""
     portrait = _pixels(PORTRAIT)
-    square = FaceSquare.of(FaceFinder.load(REPOSITORY / "weights", 2).find(portrait)[0].landmarks)
+    square = FaceSquare.of(FaceFinder.load(REPOSITORY / "weights", 1).find(portrait)[0].landmarks)
     rows, columns = np.indices(portrait.shape[:2])
     place = square.to_square(np.stack([columns, rows], -1).astype(np.float32))
     inside = ((place > [0, 56]) & (place < 128)).all(axis=-1)

@@ -63,7 +63,7 @@ def target_landmarks(landmarks: Floats, actions: Floats, basis: Floats) -> Float
     mouth = float(np.linalg.norm(landmarks[54] - landmarks[48]))
     unit = np.clip(mouth, _MOUTH_OVER_EYES[0] * eyes, _MOUTH_OVER_EYES[1] * eyes)
     # einsum and not a matrix product: BLAS rounds by the number of frames, and segments must join without a seam
-    targets = landmarks + np.einsum("na,apc->npc", actions, basis) * np.float32(unit)
+    targets: Floats = landmarks + np.einsum("na,apc->npc", actions, basis) * np.float32(unit)
     _limit_opening(targets, landmarks, float(unit))
     _seal(targets, actions[:, _PRESS])
     lowest = np.maximum(np.float32(_LOWEST * 128), landmarks[:, 1])
