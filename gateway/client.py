@@ -60,10 +60,13 @@ class Raconteur:
         steps: int | None = None,
         seed: int | None = None,
         face: int | None = None,
+        still: bool = False,
     ) -> Json:
         """Portrait and speech (or text) -> the job that makes the video."""
         files = {"portrait": portrait} | ({"speech": speech} if speech else {})
-        return self._upload("/v1/videos", files, {"text": text, "steps": steps, "seed": seed, "face": face})
+        return self._upload(
+            "/v1/videos", files, {"text": text, "steps": steps, "seed": seed, "face": face, "still": still}
+        )
 
     def job(self, job_id: str) -> Json:
         return self._json("GET", f"/v1/jobs/{job_id}")

@@ -54,6 +54,7 @@ async def talk(
     steps: Annotated[int, Form(ge=1, le=50, description="denoising steps: more is finer and slower")] = 4,
     seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
     face: Annotated[int | None, Form(ge=0, description="which face, from the left, where there are several")] = None,
+    still: Annotated[bool, Form(description="no blink and no sway: nothing moves but the lower face")] = False,
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
@@ -77,6 +78,7 @@ async def talk(
             steps=steps,
             seed=seed,
             face=face,
+            still=still,
         )
         job_id = new_id()
         new = NewJob(

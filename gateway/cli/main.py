@@ -83,6 +83,7 @@ def talk(
     steps: Annotated[int | None, typer.Option(min=1, max=50, help="denoising steps: more is finer and slower")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     face: Annotated[int | None, typer.Option(min=0, help="which face, from the left, where there are several")] = None,
+    still: Annotated[bool, typer.Option("--still", help="no blink and no sway: only the lower face moves")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a portrait talk."""
@@ -91,7 +92,7 @@ def talk(
     if not output.resolve().parent.is_dir():
         raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
     with show.reporting(), connected(show.TOLD) as client:
-        job = client.video(portrait, speech=speech, text=text, steps=steps, seed=seed, face=face)
+        job = client.video(portrait, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still)
         told = _finish_video(client, job, output)
         _answer(as_json, told, show.print_video)
 

@@ -20,3 +20,4 @@ class VideoInput(BaseModel):
     steps: int
     seed: int
     face: int | None = None
+    still: bool = False

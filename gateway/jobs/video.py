@@ -83,6 +83,7 @@ class VideoMaker:
                 steps=wanted.steps,
                 seed=wanted.seed,
                 face=wanted.face,
+                still=wanted.still,
             )
             for first in range(0, speech.frames, size)
         ]

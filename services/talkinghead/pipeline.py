@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.common.pictures import read_picture
+from services.talkinghead.alive.blink import Eyelid, closing, eyelids
+from services.talkinghead.alive.sway import HeadSway, pose
 from services.talkinghead.audio.decode import SpeechAudio, decode_speech
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.audio_encoder import actions_as_features, audio_windows
@@ -61,6 +63,8 @@ class Portrait:
     landmarks: Floats  # (68, 2) in the face square
     warp: PortraitWarp
     canvas: Canvas
+    lids: list[Eyelid]
+    sway: HeadSway
     latents: SourceLatents
     warnings: list[str]
 
@@ -138,7 +142,7 @@ class TalkingHead:
             video = encode_segment(
                 self.frames(portrait, speech, options, check, watch), height, width, self._settings.threads
             )
-        made = sum(seconds for name, seconds in watch.seconds.items() if name in ("draft", "refine", "paste"))
+        made = sum(seconds for name, seconds in watch.seconds.items() if name in ("draft", "refine", "paste", "alive"))
         watch.seconds["encode"] -= made
         coded_height, coded_width = even_size(height, width)
         report = SegmentReport(
@@ -212,13 +216,19 @@ class TalkingHead:
                 )
             changes = dict(zip(active, refined, strict=True))
 
-        # 4. The portrait itself, bent at full resolution, plus the change
+        # 4. The portrait itself, bent at full resolution, plus the change; then the head blinks and sways
+        closed, poses = closing(first, last, options.seed), pose(first, last, options.seed)
         for number, gain in enumerate(gains):
             check()
             with watch.stage("paste"):
                 frame = portrait.warp.draw(portrait.pixels, portrait.canvas, motions.get(number))
                 if gain > 0:
                     paste_change(frame, changes[number], portrait.canvas, gain)
+            if not options.still:
+                with watch.stage("alive"):
+                    for lid in portrait.lids:
+                        lid.close(frame, float(closed[number]))
+                    portrait.sway.move(frame, poses[number])
             yield frame
 
     def _analyse(self, data: bytes, face: int | None) -> Portrait:
@@ -247,6 +257,8 @@ class TalkingHead:
             landmarks=landmarks,
             warp=PortraitWarp(cut, landmarks),
             canvas=Canvas.of_picture(pixels.shape, square.matrix),
+            lids=eyelids(chosen.landmarks, pixels.shape),
+            sway=HeadSway.of(square, pixels.shape),
             latents=self._models.difftalk.encode_source(cut, landmarks),
             warnings=warnings + face_warnings(chosen.landmarks, square),
         )

@@ -61,8 +61,9 @@ class SegmentOptions(BaseModel):
     first_frame: int = Field(ge=0)
     frames: int = Field(ge=1, le=250)
     steps: int = Field(4, ge=1, le=50, description="denoising steps")
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the denoiser's noise, the blinks and the sway")
     face: int | None = Field(None, ge=0, description="index of the face, from the left, where there are several")
+    still: bool = Field(False, description="no blink and no sway: nothing moves but the lower face")
 
 
 class SegmentReport(BaseModel):

@@ -27,9 +27,8 @@ def loudest(prepared: PreparedSpeech) -> int:
 
 
 def make(head: TalkingHead, portrait: bytes, speech: PreparedSpeech, first: int, frames: int, **options: int):
-    chosen = SegmentOptions(
-        first_frame=first, frames=frames, steps=options.get("steps", 2), seed=options.get("seed", 0)
-    )
+    """Frames as an array; still but for the mouth unless told otherwise."""
+    chosen = SegmentOptions(first_frame=first, frames=frames, **({"steps": 2, "still": True} | options))
     return np.stack(list(head.frames(head.portrait(portrait, None), speech, chosen, lambda: None)))
 
 
@@ -88,6 +87,15 @@ class TestFrames:
         (frame,) = make(talking_head, example_portrait, prepared, silent, 1)
         assert np.array_equal(frame, pixels_of(example_portrait))
 
+    def test_a_living_head_sways_a_little_in_silence_and_its_surroundings_stay(
+        self, talking_head, example_portrait, prepared
+    ):
+        silent = np.flatnonzero(~prepared.actions.any(axis=1))
+        (frame,) = make(talking_head, example_portrait, prepared, int(silent[-1]), 1, still=False)
+        portrait = talking_head.portrait(example_portrait, None)
+        assert (frame != portrait.pixels).any(axis=2).mean() > 0.05
+        assert np.array_equal(frame[[0, -1]], portrait.pixels[[0, -1]])
+
     def test_the_mouth_of_the_made_frames_opens_with_the_jaw(self, talking_head, example_portrait, prepared):
         numbers = [n for n in range(prepared.frames) if prepared.actions[n].any()]
         order = sorted(numbers, key=lambda n: prepared.actions[n, 0])
@@ -101,10 +109,10 @@ class TestFrames:
     @pytest.mark.parametrize("cut", [1, 3, 8])
     def test_segments_join_to_what_one_run_makes(self, talking_head, example_portrait, prepared, loudest, cut):
         first = max(loudest - 5, 0)
-        whole = make(talking_head, example_portrait, prepared, first, 10)
+        whole = make(talking_head, example_portrait, prepared, first, 10, still=False)
         parts = [
-            make(talking_head, example_portrait, prepared, first, cut),
-            make(talking_head, example_portrait, prepared, first + cut, 10 - cut),
+            make(talking_head, example_portrait, prepared, first, cut, still=False),
+            make(talking_head, example_portrait, prepared, first + cut, 10 - cut, still=False),
         ]
         assert np.array_equal(np.concatenate(parts), whole)
 
@@ -147,7 +155,7 @@ def test_a_segment_is_a_video_with_a_report(talking_head, example_portrait, prep
     options = SegmentOptions(first_frame=loudest, frames=4, steps=1)
     report, video = talking_head.make_segment(example_portrait, prepared.to_bytes(), options, lambda: None)
     assert (report.first_frame, report.frames, report.width, report.height) == (loudest, 4, 512, 600)
-    assert set(report.timings_s) == {"portrait", "speech", "draft", "refine", "paste", "encode"}
+    assert set(report.timings_s) == {"portrait", "speech", "draft", "refine", "paste", "alive", "encode"}
     with av.open(io.BytesIO(video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
