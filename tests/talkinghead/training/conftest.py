@@ -1,12 +1,10 @@
 """Clips of drawn faces that open and close their mouths, in the layout of rendered ones."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration, PatchFirstStageConfiguration
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.speech.actions import ACTIONS
 from tests.talkinghead.conftest import draw_face
@@ -44,11 +42,3 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 folder / part / f"{number:04d}.npz", number + 10 * count, still=number != 2, open_rest=number == 3
             )
     return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_configuration() -> DiffTalkConfiguration:
-    """`small` with narrow layers."""
-    unet = replace(SMALL.unet, block_channels=(32, 32, 32, 32))
-    first_stage = PatchFirstStageConfiguration(2, channels=8, blocks=1, codes=64)
-    return replace(SMALL, name="tiny", unet=unet, first_stage=first_stage)
