@@ -12,7 +12,11 @@ SPEECH: Final = "speech"
 
 
 class VideoInput(BaseModel):
-    """Ids of stored files, either ``speech`` or ``text``, and the options of ``POST /v1/videos``."""
+    """Ids of stored files, either ``speech`` or ``text``, the options of ``POST /v1/videos``, and how it is cut.
+
+    ``segment_frames`` is fixed when the job is accepted: a setting that changes later must move no cut of a job that is
+    resumed or watched.
+    """
 
     portrait: str
     speech: str | None = None
@@ -21,3 +25,4 @@ class VideoInput(BaseModel):
     seed: int
     face: int | None = None
     still: bool = False
+    segment_frames: int

@@ -11,6 +11,7 @@ import structlog
 from safetensors.numpy import load
 
 from gateway.jobs.attempt import Made, Progress
+from gateway.jobs.cuts import Cut, cuts
 from gateway.jobs.inputs import PORTRAIT, SPEECH, VideoInput
 from gateway.jobs.join import JoinedVideo, join
 from gateway.jobs.records import Job
@@ -75,17 +76,16 @@ class VideoMaker:
         prepared = kept.content(SPEECH).read_bytes()
 
         # 3. Make the segments that are missing.
-        size = self._settings.segment_frames
         plan = [
             SegmentOptions(
-                first_frame=first,
-                frames=min(size, speech.frames - first),
+                first_frame=cut.first_frame,
+                frames=cut.frames,
                 steps=wanted.steps,
                 seed=wanted.seed,
                 face=wanted.face,
                 still=wanted.still,
             )
-            for first in range(0, speech.frames, size)
+            for cut in cuts(speech.frames, wanted.segment_frames)
         ]
         steps_total = len(plan) + 1  # joining is a step, too
         made_here_s: list[float] = []
@@ -143,7 +143,7 @@ class VideoMaker:
 
 
 def _stage(segment: SegmentOptions) -> str:
-    return f"segments/{segment.first_frame:06d}"
+    return Cut(segment.first_frame, segment.frames).stage
 
 
 def _made(target: Path, kept: Workspace, stages: list[str], joined: JoinedVideo, join_s: float) -> Made:
