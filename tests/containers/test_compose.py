@@ -103,6 +103,12 @@ class TestComposeFile:
         assert SERVICES["worker"]["image"] == SERVICES["gateway"]["image"]
         assert SERVICES["worker"]["volumes"] == SERVICES["gateway"]["volumes"]
 
+    def test_the_broker_keeps_its_messages_and_answers_other_containers(self):
+        options = SERVICES["redis"]["command"][1:]
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        assert given["--appendonly"] == "yes"
+        assert given["--protected-mode"] == "no"
+
     def test_no_password_stands_in_the_files(self):
         text = COMPOSE_FILE.read_text() + GPU_FILE.read_text()
         assert set(re.findall(r"PASSWORD: (\S+)", text)) == {"${POSTGRES_PASSWORD:?set"}
