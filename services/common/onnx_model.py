@@ -12,6 +12,8 @@ from services.common.registry import ModelEntry, model_path
 
 Float = npt.NDArray[np.float32]
 
+onnxruntime.disable_telemetry_events()  # nothing that runs here reports to anybody
+
 
 class OnnxModel:
     """A loaded model with the single input ``image``; calling it answers its outputs by name."""
