@@ -41,6 +41,8 @@ _JOB_EXAMPLE: Final[dict[str, Any]] = {
         "steps": 4,
         "seed": 0,
         "face": None,
+        "still": False,
+        "rest": "keep",
     },
     "output": None,
     "warnings": [],

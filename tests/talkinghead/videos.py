@@ -33,7 +33,7 @@ def make_video(
             if stream is None:
                 stream = container.add_stream(codec, rate=fps, options={"g": str(gop)})
                 stream.height, stream.width = pixels.shape[:2]
-                stream.pix_fmt = pix_fmt
+                stream.pix_fmt, stream.bit_rate = pix_fmt, 2_000_000
                 if codec == "libx264":
                     stream.codec_context.options = {"crf": "16", "preset": "veryfast", "g": str(gop)}
                 if times is not None:
