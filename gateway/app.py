@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from gateway.api import files, jobs, relations, stories, videos, welcome
+from gateway.api import files, jobs, relations, stories, streams, videos, welcome
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
@@ -23,7 +23,7 @@ from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
 
-_ROUTERS: list[APIRouter] = [part.router for part in (welcome, files, stories, relations, videos, jobs)]
+_ROUTERS: list[APIRouter] = [part.router for part in (welcome, files, stories, relations, videos, jobs, streams)]
 
 
 def build_app(settings: GatewaySettings | None = None) -> FastAPI:

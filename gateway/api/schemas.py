@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.jobs.inputs import VIDEO
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import JobStatus
 
@@ -43,8 +44,10 @@ _JOB_EXAMPLE: Final[dict[str, Any]] = {
         "face": None,
         "still": False,
         "rest": "keep",
+        "segment_frames": 25,
     },
     "output": None,
+    "stream": "/v1/jobs/019a3c5e8a30c0ffee0123456789abcd/stream.m3u8",
     "warnings": [],
     "error": None,
 }
@@ -92,6 +95,9 @@ class JobView(BaseModel):
     expires_at: datetime | None = Field(description="when job and files are erased; null until it is finished")
     input: dict[str, Any]
     output: dict[str, Any] | None = Field(description="file_id, url, media_type, size_bytes and facts of its kind")
+    stream: str | None = Field(
+        description="HLS playlist of a video that is being made or is finished; null until there is something to watch"
+    )
     warnings: list[str]
     error: JobError | None
 
@@ -136,9 +142,15 @@ def job_view(job: Job) -> JobView:
         expires_at=_moment(job.expires_at),
         input=job.input,
         output=output,
+        stream=f"/v1/jobs/{job.id}/stream.m3u8" if _can_be_watched(job) else None,
         warnings=job.warnings,
         error=None if job.error is None else JobError.model_validate(job.error),
     )
+
+
+def _can_be_watched(job: Job) -> bool:
+    """The steps of a video are its segments; a job that waits for another worker keeps those it has."""
+    return job.kind == VIDEO and job.steps_done > 0 and job.status not in (JobStatus.FAILED, JobStatus.CANCELED)
 
 
 def _moment(seconds: float | None) -> Any:

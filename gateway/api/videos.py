@@ -73,7 +73,8 @@ async def talk(
     untouched and are named in `warnings`. `still` says nothing about a video.
 
     Portrait and speech are checked before the job is accepted; while the service is too busy for that, the job is
-    accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`.
+    accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`, and watch it
+    while it is made at the job's `stream`.
 
     `curl -F portrait=@portrait.jpg -F speech=@speech.wav http://127.0.0.1:8000/v1/videos`
     """
@@ -90,6 +91,7 @@ async def talk(
             face=face,
             still=still,
             rest=rest,
+            segment_frames=parts.settings.segment_frames,
         )
         job_id = new_id()
         new = NewJob(
@@ -131,7 +133,8 @@ def _check_sources(
 
 def _fingerprint(wanted: VideoInput, portrait: FileRecord, speech: FileRecord | None) -> str:
     """The same for the same request, whatever ids its uploads were given."""
-    told = wanted.model_dump() | {"portrait": portrait.sha256, "speech": speech and speech.sha256}
+    files = {"portrait": portrait.sha256, "speech": speech and speech.sha256}
+    told = wanted.model_dump(exclude={"segment_frames"}) | files
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,10 +1,9 @@
 """The video job: portrait (or video) and speech -> segments -> one MP4."""
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -14,8 +13,10 @@ import structlog
 from safetensors.numpy import load
 
 from gateway.jobs.attempt import Made, Progress
-from gateway.jobs.inputs import PORTRAIT, SPEECH, Rest, VideoInput
+from gateway.jobs.cuts import Cut
+from gateway.jobs.inputs import PORTRAIT, SPEECH, TRACK, VideoInput
 from gateway.jobs.join import JoinedVideo, join
+from gateway.jobs.plan import plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.workspace import Workspace
 from gateway.media import HEAD_BYTES, is_video, sniff
@@ -24,8 +25,6 @@ from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.client import TalkingHeadClient
 from services.talkinghead.schemas import (
-    FPS,
-    LONGEST_SEGMENT,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -37,9 +36,6 @@ from services.talkinghead.schemas import (
 )
 
 T = TypeVar("T")
-
-TRACK: Final = "track"
-"""Stage of a job whose portrait is a video."""
 
 _TRIES: Final = 3
 _PAUSE_S: Final = 0.5
@@ -54,8 +50,6 @@ class _Source:
     portrait: bytes
     speech: bytes
     track: bytes | None  # of a video
-    fps: Fraction
-    frames: int  # of the video to be made
 
 
 class VideoMaker:
@@ -92,32 +86,31 @@ class VideoMaker:
             said = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
             report, prepared = await self._patiently(service, partial(service.speech, said or "", SpeechOptions()))
             kept.put(SPEECH, report, time.monotonic() - began, prepared)
-        speech = kept.report(SPEECH, SpeechReport)
         prepared = kept.content(SPEECH).read_bytes()
-        still = _Source(portrait, prepared, None, Fraction(FPS), speech.frames)
 
         # 3. Follow the face through a video.
-        moving = is_video(sniff(portrait[:HEAD_BYTES]) or "")
-        if moving and not kept.has(TRACK):
-            await progress(TRACK, 0, 0)
-            began = time.monotonic()
-            follow = partial(service.track, portrait, TrackOptions(face=wanted.face))
-            found, track = await self._patiently(service, follow)
-            kept.put(TRACK, found, time.monotonic() - began, track)
-        source = _of_video(still, kept, speech.duration_s, wanted.rest) if moving else still
+        track: bytes | None = None
+        if is_video(sniff(portrait[:HEAD_BYTES]) or ""):
+            if not kept.has(TRACK):
+                await progress(TRACK, 0, 0)
+                began = time.monotonic()
+                follow = partial(service.track, portrait, TrackOptions(face=wanted.face))
+                found, track = await self._patiently(service, follow)
+                kept.put(TRACK, found, time.monotonic() - began, track)
+            track = kept.content(TRACK).read_bytes()
 
         # 4. Make the segments that are missing.
-        size = min(max(1, round(self._settings.segment_frames * source.fps / FPS)), LONGEST_SEGMENT)
+        source, video = _Source(portrait, prepared, track), plan_of(kept, wanted)
         plan = [
             SegmentOptions(
-                first_frame=first,
-                frames=min(size, source.frames - first),
+                first_frame=cut.first_frame,
+                frames=cut.frames,
                 steps=wanted.steps,
                 seed=wanted.seed,
                 face=wanted.face,
                 still=wanted.still,
             )
-            for first in range(0, source.frames, size)
+            for cut in video.cuts()
         ]
         steps_total = len(plan) + 1  # joining is a step, too
         made_here_s: list[float] = []
@@ -133,12 +126,10 @@ class VideoMaker:
         stages = [_stage(segment) for segment in plan]
         target = kept.folder / f"joined-{job.fence}.mp4"
         soundtrack = load(prepared)["soundtrack"].tobytes()
-        joined = await asyncio.to_thread(
-            join, [kept.content(stage) for stage in stages], soundtrack, target, source.fps
-        )
-        if joined.frames != source.frames:
-            raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {source.frames}")
-        return _made(target, kept, stages, joined, fps=source.fps, join_s=time.monotonic() - began)
+        joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target, video.fps)
+        if joined.frames != video.frames:
+            raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
+        return _made(target, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
 
     def _input(self, file_id: str, param: str) -> bytes:
         try:
@@ -177,17 +168,8 @@ class VideoMaker:
                 await asyncio.sleep(_PAUSE_S)
 
 
-def _of_video(source: _Source, kept: Workspace, speech_s: float, rest: Rest) -> _Source:
-    """Frames at the video's own rate for all of the speech, and for the rest of the video where it is kept."""
-    report = kept.report(TRACK, TrackReport)
-    fps = Fraction(*report.fps)
-    voiced = math.ceil(round(speech_s * float(fps), 6))  # 1.72 s at 25 fps are 43 frames, not 44
-    frames = max(voiced, report.frames) if rest == "keep" else voiced
-    return replace(source, track=kept.content(TRACK).read_bytes(), fps=fps, frames=frames)
-
-
 def _stage(segment: SegmentOptions) -> str:
-    return f"segments/{segment.first_frame:06d}"
+    return Cut(segment.first_frame, segment.frames).stage
 
 
 def _made(
@@ -201,7 +183,7 @@ def _made(
     facts = {
         "width": joined.width,
         "height": joined.height,
-        "fps": round(float(fps), 3),
+        "fps": float(fps),
         "frames": joined.frames,
         "duration_s": round(joined.duration_s, 3),
         "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},

@@ -1,4 +1,4 @@
-"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export``."""
+"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export|bench``."""
 
 import json
 import sys
@@ -10,6 +10,9 @@ import typer
 from services.talkinghead.difftalk.export_checkpoint import export_checkpoint
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.difftalk.original_file import CheckpointError, listed
+from services.talkinghead.models import load_models
+from services.talkinghead.pipeline import TalkingHead
+from services.talkinghead.settings import talkinghead_settings
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -64,6 +67,27 @@ def export_command(
         _refuse(error)
     report = {"output": str(made.path), "tensors": len(made.state), "global_step": made.global_step}
     _tell(report, f"{made.path}: {len(made.state)} tensors, step {made.global_step}", as_json)
+
+
+@cli.command("bench")
+def bench_command(
+    portrait: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a picture with one face")],
+    speech: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a sound file")],
+    frames: Annotated[int, typer.Option(min=1, help="compared with the published sampler, seconds for each")] = 12,
+    plot: Annotated[Path | None, typer.Option(help="PNG to write: quality against steps")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Speed and memory, and what fewer steps cost; the published sampler runs beside ours."""
+    from services.talkinghead import bench  # noqa: PLC0415 - needs the extra "evaluation"
+
+    settings = talkinghead_settings()
+    models, states = load_models(settings.weights_dir, settings.profile, settings.threads)
+    if models is None:
+        _refuse(OSError(f"models are not loaded: {states}"))
+    report = bench.bench(TalkingHead(models, settings), models, portrait.read_bytes(), speech.read_bytes(), frames)
+    if plot is not None:
+        bench.draw(report, plot)
+    _tell(report, bench.table(report), as_json)
 
 
 def _tell(report: dict[str, Any], line: str, as_json: bool) -> None:

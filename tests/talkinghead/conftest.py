@@ -1,6 +1,6 @@
 """A drawn face whose landmarks are known, so that most tests need no photo and no detector; and the real pipeline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.common.settings import REPOSITORY
+from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration, PatchFirstStageConfiguration
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.settings import TalkingHeadSettings
@@ -84,3 +85,11 @@ def example_portrait() -> bytes:
 @pytest.fixture(scope="session")
 def example_speech() -> bytes:
     return (EXAMPLES / "speech.wav").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def tiny_configuration() -> DiffTalkConfiguration:
+    """`small` with narrow layers."""
+    unet = replace(SMALL.unet, block_channels=(32, 32, 32, 32))
+    first_stage = PatchFirstStageConfiguration(2, channels=8, blocks=1, codes=64)
+    return replace(SMALL, name="tiny", unet=unet, first_stage=first_stage)

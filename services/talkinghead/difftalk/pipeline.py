@@ -96,6 +96,7 @@ class DiffTalk:
         seed: int,
         strength: float | None = None,
         sampler: Sampler = "ddim",
+        batch: int = MICRO_BATCH,
         on_step: OnStep | None = None,
     ) -> npt.NDArray[np.float32]:
         """Refine the mouths of drafted frames.
@@ -112,6 +113,7 @@ class DiffTalk:
             seed: of the noise that all frames share.
             strength: in (0, 1]; None takes the model's own.
             sampler: how to go from noise level to noise level.
+            batch: frames per UNet call; another number may round otherwise.
             on_step: told (steps done, steps in all) over all micro-batches; may raise to cancel.
 
         Returns:
@@ -125,9 +127,9 @@ class DiffTalk:
                 "must agree"
             )
         change = np.zeros(drafts.shape, np.float32)
-        batches = range(0, frames, MICRO_BATCH)
+        batches = range(0, frames, batch)
         for number, start in enumerate(batches):
-            chosen = np.minimum(np.arange(start, start + MICRO_BATCH), frames - 1)
+            chosen = np.minimum(np.arange(start, start + batch), frames - 1)
 
             def report(done: int, of: int, before: int = number) -> None:
                 if on_step is not None:
@@ -144,7 +146,7 @@ class DiffTalk:
                 sampler=sampler,
                 on_step=report,
             )
-            count, w = min(MICRO_BATCH, frames - start), self.configuration.window
+            count, w = min(batch, frames - start), self.configuration.window
             change[start : start + count, w.top : w.top + w.height, w.left : w.left + w.width] = made[:count]
         return change
 

@@ -15,7 +15,10 @@ _HIGHEST_FPS: Final = 240
 
 @dataclass(frozen=True)
 class Timeline:
-    """``shown`` (N,) tells which decoded frame stands at each place of the video at ``fps``."""
+    """``shown`` (N,) tells which decoded frame stands at each place of the video at ``fps``.
+
+    The rate's denominator is at most 1001, as of every rate in use (30000/1001).
+    """
 
     fps: Fraction
     shown: NDArray[np.int64]
@@ -29,11 +32,11 @@ class Timeline:
         The rate is that of the usual distance of two frames; where frames are missing the one before is shown longer.
         """
         if len(stamps) == 1:
-            return cls(min(guessed_fps, Fraction(_HIGHEST_FPS)), np.zeros(1, np.int64), True)
+            return cls(min(guessed_fps.limit_denominator(1001), Fraction(_HIGHEST_FPS)), np.zeros(1, np.int64), True)
         times_s = (stamps - stamps[0]) * float(time_base)
         measured = 1 / float(np.median(np.diff(times_s)))
-        fps = guessed_fps if abs(guessed_fps / measured - 1) < _ALIKE else Fraction(measured).limit_denominator(1001)
-        fps = min(fps, Fraction(_HIGHEST_FPS))
+        fps = guessed_fps if abs(guessed_fps / measured - 1) < _ALIKE else Fraction(measured)
+        fps = min(fps.limit_denominator(1001), Fraction(_HIGHEST_FPS))
         places = times_s * float(fps)
         count = round(places[-1]) + 1
         middles = (places[1:] + places[:-1]) / 2  # from here on the next frame is the nearer one

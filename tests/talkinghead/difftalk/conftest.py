@@ -1,13 +1,12 @@
 """The frozen results of the original code, and a tiny model of our own."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration, PatchFirstStageConfiguration
+from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
 from services.talkinghead.difftalk.first_stage import build_first_stage
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
@@ -32,15 +31,6 @@ def golden_checkpoint() -> Path:
 @pytest.fixture(scope="session")
 def imported(golden_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return import_checkpoint(golden_checkpoint, tmp_path_factory.mktemp("imported"), square_px=64).folder
-
-
-@pytest.fixture(scope="session")
-def tiny_configuration() -> DiffTalkConfiguration:
-    """`small` with narrow layers."""
-    unet = replace(SMALL.unet, block_channels=(32, 32, 32, 32))
-    return replace(
-        SMALL, name="tiny", unet=unet, first_stage=PatchFirstStageConfiguration(2, channels=8, blocks=1, codes=64)
-    )
 
 
 @pytest.fixture(scope="session")

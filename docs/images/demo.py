@@ -1,0 +1,71 @@
+"""Draws docs/images/demo.jpg from what a running stack answers: ``.venv/bin/python docs/images/demo.py URL``."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gateway.client import Raconteur
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+WIDTH, GAP, FRAMES = 1200, 16, 6
+INK, PAPER, COLOURS = "#1c1c1c", "#ffffff", ("#d1495b", "#00798c", "#b07a10", "#30638e", "#5f7a34", "#8a4fa0")
+
+
+def main() -> None:
+    font = ImageFont.load_default(22)
+    with Raconteur(sys.argv[1]) as client, tempfile.TemporaryDirectory() as folder:
+        answer = client.relations(EXAMPLES / "photo.jpg")
+        job = client.video(EXAMPLES / "portrait.jpg", speech=EXAMPLES / "speech.wav")
+        *_, job = client.follow(job["id"])
+        client.download(job["id"], Path(folder) / "talk.mp4")
+        frames = talking(Path(folder) / "talk.mp4")
+    photo = marked_photo(answer, font)
+    told = relations_text(answer)
+    text = Image.new("RGB", (WIDTH - photo.width - GAP, photo.height), PAPER)
+    ImageDraw.Draw(text).multiline_text((0, 0), told, INK, font, spacing=8)
+    strip = Image.fromarray(np.concatenate(frames, axis=1))
+    strip = strip.resize((WIDTH, round(strip.height * WIDTH / strip.width)), Image.Resampling.LANCZOS)
+    page = Image.new("RGB", (WIDTH + 2 * GAP, photo.height + strip.height + 3 * GAP), PAPER)
+    page.paste(photo, (GAP, GAP))
+    page.paste(text, (photo.width + 2 * GAP, GAP))
+    page.paste(strip, (GAP, photo.height + 2 * GAP))
+    page.save(HERE / "demo.jpg", quality=88)
+
+
+def marked_photo(answer: dict[str, Any], font: Any) -> Image.Image:
+    photo = Image.open(EXAMPLES / "photo.jpg").convert("RGB")
+    draw = ImageDraw.Draw(photo)
+    for person, colour in zip(answer["people"], COLOURS, strict=False):
+        x0, y0, x1, y1 = person["box"]
+        draw.rectangle((x0, y0, x1, y1), outline=colour, width=4)
+        draw.rectangle((x0, y0, x0 + 44, y0 + 34), fill=colour)
+        draw.text((x0 + 8, y0 + 4), person["symbol"], PAPER, font)
+    return photo.resize((640, round(photo.height * 640 / photo.width)), Image.Resampling.LANCZOS)
+
+
+def relations_text(answer: dict[str, Any]) -> str:
+    """The surest relations, with the runner-up."""
+    surest = sorted(answer["relations"], key=lambda r: -r["probabilities"][r["label"]])[:8]
+    lines = []
+    for relation in surest:
+        first, second = sorted(relation["probabilities"].items(), key=lambda item: -item[1])[:2]
+        pair = " – ".join(relation["pair"])
+        lines.append(f"{pair}: {first[0]} {first[1]:.0%} ({second[0]} {second[1]:.0%})")
+    return "\n".join(lines)
+
+
+def talking(video: Path) -> list[np.ndarray]:
+    """Frames from the first two seconds, cut to the face's height."""
+    with av.open(str(video)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return [frames[n][:480, 60:460] for n in np.linspace(8, 58, FRAMES).astype(int)]
+
+
+if __name__ == "__main__":
+    main()

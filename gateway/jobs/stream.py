@@ -1,0 +1,123 @@
+"""A video as HLS while it is made, and after: pieces are remuxed when they are asked for, and nothing is kept."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import takewhile
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors import safe_open
+
+from gateway.jobs.cuts import Cut
+from gateway.jobs.fragment import Fragment, Tracks, fragment
+from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
+from gateway.jobs.plan import Plan, plan_of
+from gateway.jobs.records import Job
+from gateway.jobs.state import JobStatus
+from gateway.jobs.store import JobStore
+from gateway.jobs.workspace import Workspace
+from gateway.storage import Storage
+from services.common.errors import ProblemError
+from services.talkinghead.schemas import FPS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The segments that can be watched; ``complete`` where no more will come. They lie in ``source``."""
+
+    ready: list[Cut]
+    complete: bool
+    segment_frames: int
+    fps: Fraction
+    source: Path | Workspace
+
+    def playlist(self) -> str:
+        """An EVENT playlist (RFC 8216): it only grows, and every version of it names the same pieces alike."""
+        lines = [
+            "#EXTM3U",
+            "#EXT-X-VERSION:6",
+            f"#EXT-X-TARGETDURATION:{math.ceil(self.segment_frames / FPS)}",
+            "#EXT-X-MEDIA-SEQUENCE:0",
+            "#EXT-X-PLAYLIST-TYPE:EVENT",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            "#EXT-X-START:TIME-OFFSET=0",  # from the beginning, not from the newest piece as of a broadcast
+        ]
+        if self.ready:
+            lines.append('#EXT-X-MAP:URI="stream/head.mp4"')
+        for index, cut in enumerate(self.ready):
+            lines += [f"#EXTINF:{float(cut.frames / self.fps):.3f},", f"stream/{index}.m4s"]
+        if self.complete:
+            lines.append("#EXT-X-ENDLIST")
+        return "\n".join(lines) + "\n"
+
+    def head(self) -> bytes | None:
+        """What a player reads before any piece; None while there is none."""
+        made = self._fragment(0)
+        return None if made is None else made.head
+
+    def piece(self, index: int) -> bytes | None:
+        """Pictures and sound of a segment; None where it is not ready."""
+        made = self._fragment(index)
+        return None if made is None else made.media
+
+    def _fragment(self, index: int) -> Fragment | None:
+        if index >= len(self.ready):
+            return None
+        cut = self.ready[index]
+        if isinstance(self.source, Path):
+            tracks = Tracks(self.source, self.source, 0, self.source)
+        else:
+            opening, pictures = (self.source.content(at.stage) for at in (self.ready[0], cut))
+            tracks = Tracks(opening, pictures, cut.first_frame, _soundtrack(self.source))
+        return fragment(tracks, cut, fps=self.fps, number=index + 1, last=self.complete and cut is self.ready[-1])
+
+
+def read_stream(store: JobStore, storage: Storage, job_id: str, read: Callable[[Stream], T | None]) -> T:
+    """What ``read`` takes from a job's stream. Raises ``not_found`` where that is None or there is no stream.
+
+    A job that ends erases its work in progress, perhaps while it is read here. So its row is looked at afterwards, too:
+    where it has changed, what was read may lack something, and is read again from where it is now.
+    """
+    while True:
+        job = store.job(job_id)
+        try:
+            found = read(_stream(job, storage))
+        except FileNotFoundError:
+            found = None
+        if store.job(job_id).status is job.status:
+            break
+    if found is None:
+        raise ProblemError("not_found", f"job {job_id!r}: there is no such piece of its stream (yet)", param="index")
+    return found
+
+
+def _stream(job: Job, storage: Storage) -> Stream:
+    """What of a job can be watched: what its worker has finished, or its result."""
+    if job.kind != VIDEO:
+        raise ProblemError("not_found", f"job {job.id!r} makes no video, it is of kind {job.kind}", param="id")
+    if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
+        raise ProblemError("not_found", f"job {job.id!r} is {job.status}: its stream has ended", param="id")
+    wanted = VideoInput.model_validate(job.input)
+    if job.output is not None:
+        result = storage.path(job.output["file_id"])
+        if not result.is_file():
+            raise ProblemError("not_found", f"job {job.id!r}: its video was erased", param="id")
+        plan = Plan.of_output(job.output, wanted.segment_frames)
+        return Stream(plan.cuts(), True, wanted.segment_frames, plan.fps, result)
+    kept = Workspace(storage.workspace(job.id))
+    if not kept.has(SPEECH):
+        return Stream([], False, wanted.segment_frames, Fraction(FPS), kept)
+    plan = plan_of(kept, wanted)
+    planned = plan.cuts()
+    ready = list(takewhile(lambda cut: kept.has(cut.stage), planned))
+    return Stream(ready, ready == planned, wanted.segment_frames, plan.fps, kept)
+
+
+def _soundtrack(kept: Workspace) -> bytes:
+    """Of the prepared speech this part alone: the rest may be many times as long."""
+    with safe_open(kept.content(SPEECH), framework="numpy") as prepared:
+        return bytes(prepared.get_tensor("soundtrack").tobytes())
