@@ -131,7 +131,6 @@ class TalkingHead:
             portrait = self.portrait(portrait_data, options.face)
         with watch.stage("speech"):
             speech = PreparedSpeech.from_bytes(speech_data)
-        _check_frames(options, speech.frames)
         frames = self.frames(portrait, speech, options, check, watch)
         return self._encode(frames, portrait.pixels.shape[:2], options, watch, warnings=portrait.warnings)
 
@@ -172,6 +171,7 @@ class TalkingHead:
     ) -> Iterator[Bytes]:
         """(H, W, 3) RGB frames of the segment, one by one, at the portrait's own size."""
         watch = watch or Stopwatch()
+        _check_frames(options, speech.frames)
         first, last = options.first_frame, options.first_frame + options.frames
         # 1. Facial actions -> where the landmarks go
         targets = target_landmarks(portrait.landmarks, speech.actions[first:last], self._models.action_basis)
