@@ -2,8 +2,10 @@
 
 import io
 import struct
+import tempfile
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -23,34 +25,39 @@ def make_video(
     pix_fmt: str = "yuv420p",
     gop: int = 12,
 ) -> bytes:
-    """(H, W, 3) frames -> a file; ``times``: seconds at which they are shown, else evenly spaced by ``fps``."""
-    buffer = io.BytesIO()
+    """(H, W, 3) frames -> a file; ``times``: seconds at which they are shown, else evenly spaced by ``fps``.
+
+    An MP4's index lies before the frames, where a file that is cut short still has it.
+    """
     tick = Fraction(1, 600)
-    with av.open(buffer, "w", format=form) as container:
-        stream = None
-        hum = container.add_stream("aac", rate=16000, layout="mono") if sound else None
-        for number, pixels in enumerate(frames):
-            if stream is None:
-                stream = container.add_stream(codec, rate=fps, options={"g": str(gop)})
-                stream.height, stream.width = pixels.shape[:2]
-                stream.pix_fmt, stream.bit_rate = pix_fmt, 2_000_000
-                if codec == "libx264":
-                    stream.codec_context.options = {"crf": "16", "preset": "veryfast", "g": str(gop)}
+    options = {"movflags": "+faststart"} if form == "mp4" else {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video"  # the index is moved in a second pass, which needs a file
+        with av.open(str(path), "w", format=form, options=options) as container:
+            stream = None
+            hum = container.add_stream("aac", rate=16000, layout="mono") if sound else None
+            for number, pixels in enumerate(frames):
+                if stream is None:
+                    stream = container.add_stream(codec, rate=fps, options={"g": str(gop)})
+                    stream.height, stream.width = pixels.shape[:2]
+                    stream.pix_fmt, stream.bit_rate = pix_fmt, 2_000_000
+                    if codec == "libx264":
+                        stream.codec_context.options = {"crf": "16", "preset": "veryfast", "g": str(gop)}
+                    if times is not None:
+                        stream.codec_context.time_base = tick
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
                 if times is not None:
-                    stream.codec_context.time_base = tick
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            if times is not None:
-                frame.pts, frame.time_base = round(times[number] / tick), tick
-            else:
-                frame.pts, frame.time_base = number, 1 / Fraction(fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-        if hum is not None:
-            block = av.AudioFrame.from_ndarray(np.full((1, 16000), 0.1, np.float32), format="fltp", layout="mono")
-            block.sample_rate, block.pts = 16000, 0
-            container.mux(hum.encode(block))
-            container.mux(hum.encode(None))
-    return buffer.getvalue()
+                    frame.pts, frame.time_base = round(times[number] / tick), tick
+                else:
+                    frame.pts, frame.time_base = number, 1 / Fraction(fps)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+            if hum is not None:
+                block = av.AudioFrame.from_ndarray(np.full((1, 16000), 0.1, np.float32), format="fltp", layout="mono")
+                block.sample_rate, block.pts = 16000, 0
+                container.mux(hum.encode(block))
+                container.mux(hum.encode(None))
+        return path.read_bytes()
 
 
 def decode_video(video: bytes) -> list[Bytes]:

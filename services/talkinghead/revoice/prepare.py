@@ -21,6 +21,9 @@ from services.talkinghead.video.timeline import Timeline
 _LOOKED_AT: Final = 5
 """Frames of the beginning in which a face is looked for before the job is accepted."""
 
+_NOT_MISSED: Final = 12
+"""Frames by which a header may promise more than there are: those an edit list hides, or sound that lasts longer."""
+
 
 def is_video(data: bytes) -> bool:
     """Is this a video by its first bytes? Else it is read as a picture, whose errors say what is wrong with it."""
@@ -105,10 +108,10 @@ def _size_warnings(reader: VideoReader) -> list[str]:
 
 def _time_warnings(reader: VideoReader, timeline: Timeline, decoded: int) -> list[str]:
     warnings = []
-    missing = reader.promised_frames - decoded
-    if reader.damaged or missing > 2:
-        of = f" of {reader.promised_frames}" if missing > 0 else ""
-        warnings.append(f"source: the video is damaged; {decoded}{of} frames can be decoded and are used")
+    promised = reader.promised_frames or int(reader.promised_s * timeline.fps)
+    if reader.damaged or promised - decoded > _NOT_MISSED:
+        of = f" of {promised}" if promised > decoded else ""
+        warnings.append(f"source: the video is damaged or cut short; {decoded}{of} frames can be decoded and are used")
     if not timeline.steady:
         warnings.append(
             f"source: its frames are not evenly spaced; the video is made at {float(timeline.fps):.3g} frames a second"

@@ -112,10 +112,12 @@ class TestTrack:
         assert track.shown[[3, 4, 5, 6]].tolist() == [3, 3, 4, 4]
         assert "not evenly spaced" in report.warnings[0]
 
-    def test_a_video_cut_short_is_used_as_far_as_it_goes(self, talking_head, person):
-        video = make_video([person(n) for n in range(30)], form="matroska")
-        report, _ = track_of(talking_head, video[: len(video) * 2 // 3])
-        assert 10 < report.frames < 30
+    @pytest.mark.parametrize("form", ["mp4", "matroska"])
+    def test_a_video_cut_short_is_used_as_far_as_it_goes(self, talking_head, person, form):
+        video = make_video((person(n) for n in range(40)), form=form)
+        report, _ = track_of(talking_head, video[: len(video) // 2])
+        assert 5 < report.frames < 30
+        assert f"cut short; {report.frames} of 40 frames" in report.warnings[0]
 
     def test_a_turned_picture_is_tracked_upright(self, talking_head, person):
         lying = make_video([np.rot90(person(n)).copy() for n in range(3)])
