@@ -61,12 +61,12 @@ class Raconteur:
         seed: int | None = None,
         face: int | None = None,
         still: bool = False,
+        rest: str | None = None,
     ) -> Json:
-        """Portrait and speech (or text) -> the job that makes the video."""
+        """Portrait or video, and speech (or text) -> the job that makes the video."""
         files = {"portrait": portrait} | ({"speech": speech} if speech else {})
-        return self._upload(
-            "/v1/videos", files, {"text": text, "steps": steps, "seed": seed, "face": face, "still": still}
-        )
+        fields = {"text": text, "steps": steps, "seed": seed, "face": face, "still": still, "rest": rest}
+        return self._upload("/v1/videos", files, fields)
 
     def job(self, job_id: str) -> Json:
         return self._json("GET", f"/v1/jobs/{job_id}")

@@ -41,6 +41,15 @@ def is_image(media_type: str) -> bool:
     return media_type.startswith("image/")
 
 
+def is_video(media_type: str) -> bool:
+    return media_type.startswith("video/")
+
+
+def has_face(media_type: str) -> bool:
+    """May the file be a portrait? A video counts: it is voiced anew."""
+    return is_image(media_type) or is_video(media_type)
+
+
 def has_sound(media_type: str) -> bool:
     """May the file hold speech? A video counts: its sound is used."""
     return media_type.startswith(("audio/", "video/"))

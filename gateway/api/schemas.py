@@ -43,6 +43,7 @@ _JOB_EXAMPLE: Final[dict[str, Any]] = {
         "seed": 0,
         "face": None,
         "still": False,
+        "rest": "keep",
         "segment_frames": 25,
     },
     "output": None,

@@ -1,4 +1,4 @@
-"""/v1/videos: a portrait and speech -> a job that makes the portrait talk."""
+"""/v1/videos: a portrait or a video, and speech -> a job that makes it talk."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ from gateway.api.early_check import EarlyCheck
 from gateway.api.parts import Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobView, job_view
-from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, VideoInput
+from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
 from gateway.jobs.records import FileRecord, Job, NewJob, new_id
-from gateway.media import has_sound, is_image
+from gateway.media import has_face, has_sound
 from services.common.errors import ProblemError
 
 _PROBLEMS: Final = problems(
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 @router.post(
     "",
     status_code=202,
-    summary="Make a portrait talk",
+    summary="Make a portrait talk, or voice a video anew",
     responses=_PROBLEMS | {202: {"description": "accepted; Location is the job"}},
 )
 async def talk(
@@ -46,7 +46,9 @@ async def talk(
     request_id: RequestId,
     response: Response,
     *,
-    portrait: Annotated[UploadFile | None, File(description="a picture with a face")] = None,
+    portrait: Annotated[
+        UploadFile | None, File(description="a picture with a face, or a video that is voiced anew")
+    ] = None,
     portrait_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
     speech: Annotated[UploadFile | None, File(description="sound, or a video whose sound is used")] = None,
     speech_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
@@ -55,12 +57,20 @@ async def talk(
     seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
     face: Annotated[int | None, Form(ge=0, description="which face, from the left, where there are several")] = None,
     still: Annotated[bool, Form(description="no blink and no sway: nothing moves but the lower face")] = False,
+    rest: Annotated[
+        Rest, Form(description="of a video that is longer than the speech: keep it (silent) or cut it off")
+    ] = "keep",
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
     ] = None,
 ) -> JobView:
-    """A job that makes the portrait say the speech (or the text): H.264 and AAC in MP4 at 25 fps.
+    """A job that makes the portrait say the speech (or the text): H.264 and AAC in MP4, a picture's at 25 fps.
+
+    A video is voiced anew: its lips are edited and its sound is replaced; frame rate, size and everything else in its
+    frames are kept. While the speech lasts longer, the video is played back and forth. `face` counts in the first frame
+    that shows one; by default it is the largest. Frames without the face, with a profile or a tiny one pass through
+    untouched and are named in `warnings`. `still` says nothing about a video.
 
     Portrait and speech are checked before the job is accepted; while the service is too busy for that, the job is
     accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`, and watch it
@@ -70,7 +80,7 @@ async def talk(
     """
     _check_sources(parts, portrait=portrait, portrait_id=portrait_id, speech=speech, speech_id=speech_id, text=text)
     async with _Incoming(parts) as incoming:
-        face_file = await incoming.file(portrait, portrait_id, PORTRAIT, is_image)
+        face_file = await incoming.file(portrait, portrait_id, PORTRAIT, has_face)
         speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
         wanted = VideoInput(
             portrait=face_file.id,
@@ -80,6 +90,7 @@ async def talk(
             seed=seed,
             face=face,
             still=still,
+            rest=rest,
             segment_frames=parts.settings.segment_frames,
         )
         job_id = new_id()

@@ -10,6 +10,7 @@ import typer
 from gateway.cli import show
 from gateway.cli.stack import connected
 from gateway.client import Json, Raconteur
+from gateway.jobs.inputs import Rest
 from gateway.settings import gateway_settings
 from services.common.settings import REPOSITORY
 
@@ -73,7 +74,9 @@ def relate(
 
 @app.command()
 def talk(
-    portrait: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a picture with a face")],
+    source: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="a picture with a face, or a video to be voiced anew")
+    ],
     speech: Annotated[
         Path | None, typer.Argument(exists=True, dir_okay=False, help="sound, or a video's sound")
     ] = None,
@@ -84,15 +87,16 @@ def talk(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     face: Annotated[int | None, typer.Option(min=0, help="which face, from the left, where there are several")] = None,
     still: Annotated[bool, typer.Option("--still", help="no blink and no sway: only the lower face moves")] = False,
+    rest: Annotated[Rest, typer.Option(help="of a video that is longer than the speech: keep or cut it")] = "keep",
     as_json: AsJson = False,
 ) -> None:
-    """Make a portrait talk."""
+    """Make a portrait talk, or voice a video anew."""
     if (speech is None) == (text is None):
         raise typer.BadParameter("give either SPEECH or --text")
     if not output.resolve().parent.is_dir():
         raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
     with show.reporting(), connected(show.TOLD) as client:
-        job = client.video(portrait, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still)
+        job = client.video(source, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still, rest=rest)
         told = _finish_video(client, job, output)
         _answer(as_json, told, show.print_video)
 

@@ -32,7 +32,7 @@ _HINTS: Final = {
     "face_too_small": "crop the portrait around the face or use a larger picture",
     "audio_silent": "record again, nearer to the microphone",
     "audio_too_long": "cut the speech",
-    "unsupported_media": "use JPEG, PNG or WebP for pictures; WAV, MP3, M4A, OGG or FLAC for speech",
+    "unsupported_media": "use JPEG, PNG or WebP for pictures, MP4, MOV or WebM for videos, WAV, MP3 or M4A for speech",
     "service_unavailable": "is the stack running? its logs are in the folder logs of the data folder",
     "overloaded": "try again in a moment",
 }

@@ -11,7 +11,6 @@ from typing import Any, Final
 import av
 
 from gateway.jobs.cuts import Cut
-from services.talkinghead.schemas import FPS
 
 _FLAGS: Final = "frag_custom+empty_moov+delay_moov+default_base_moof+skip_trailer"
 """One fragment, cut where the file is closed; "delay_moov" lets the head tell how much of the sound is priming."""
@@ -39,14 +38,14 @@ class Fragment:
     media: bytes
 
 
-def fragment(tracks: Tracks, cut: Cut, *, number: int, last: bool) -> Fragment:
+def fragment(tracks: Tracks, cut: Cut, *, fps: Fraction, number: int, last: bool) -> Fragment:
     """Remux the pictures of ``cut`` and the sound that begins while they are shown; the ``last`` takes all the rest.
 
     ``number`` counts from 1. The media's times are those of the whole video, so that fragments follow each other
     without a gap and any of them can be played behind the head.
     """
     target = io.BytesIO()
-    begin, end = Fraction(cut.first_frame, FPS), Fraction(cut.end_frame, FPS)
+    begin, end = cut.first_frame / fps, cut.end_frame / fps
     options = {"movflags": _FLAGS if begin == 0 else f"{_FLAGS}+frag_discont", "fragment_index": str(number)}
     with (
         av.open(target, "w", format="mp4", options=options) as output,
@@ -58,7 +57,7 @@ def fragment(tracks: Tracks, cut: Cut, *, number: int, last: bool) -> Fragment:
         shown = _Span(video, _first_dts(opening, opening.streams.video[0]), begin, end)
         heard = _Span(audio, _first_dts(sound, audio), begin, None if last else end)
         packets = (
-            shown.packets(output.add_stream_from_template(video), Fraction(tracks.pictures_from, FPS)),
+            shown.packets(output.add_stream_from_template(video), tracks.pictures_from / fps),
             heard.packets(output.add_stream_from_template(audio), Fraction(0)),
         )
         for packet in heapq.merge(*packets, key=lambda packet: packet.dts * packet.time_base):

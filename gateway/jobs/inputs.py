@@ -1,6 +1,6 @@
 """The ``input`` of each kind of job, as its row keeps it."""
 
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
@@ -10,12 +10,18 @@ PORTRAIT: Final = "portrait"
 SPEECH: Final = "speech"
 """Stages of a video job that the gateway may have done before the job is accepted."""
 
+TRACK: Final = "track"
+"""Stage of a job whose portrait is a video."""
+
+Rest = Literal["keep", "cut"]
+"""What becomes of the rest of a video that is longer than its new speech: kept as it is (silent), or cut off."""
+
 
 class VideoInput(BaseModel):
     """Ids of stored files, either ``speech`` or ``text``, the options of ``POST /v1/videos``, and how it is cut.
 
-    ``segment_frames`` is fixed when the job is accepted: a setting that changes later must move no cut of a job that is
-    resumed or watched.
+    ``portrait`` is a picture, or a video that is voiced anew. ``segment_frames`` is fixed when the job is accepted: a
+    setting that changes later must move no cut of a job that is resumed or watched.
     """
 
     portrait: str
@@ -25,4 +31,5 @@ class VideoInput(BaseModel):
     seed: int
     face: int | None = None
     still: bool = False
+    rest: Rest = "keep"
     segment_frames: int

@@ -10,8 +10,6 @@ from typing import Any
 
 import av
 
-from services.talkinghead.schemas import FPS
-
 
 @dataclass(frozen=True)
 class JoinedVideo:
@@ -23,8 +21,8 @@ class JoinedVideo:
     duration_s: float
 
 
-def join(segments: Sequence[Path], soundtrack: bytes, target: Path) -> JoinedVideo:
-    """Remux ``segments`` (H.264 in MP4, ``FPS``, in order) and ``soundtrack`` (AAC in MP4) into ``target``.
+def join(segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fraction) -> JoinedVideo:
+    """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``.
 
     The index stands before the data ("faststart"), so that playing begins while the file is still being loaded.
     Raises ValueError where the segments were not encoded alike.
@@ -35,7 +33,7 @@ def join(segments: Sequence[Path], soundtrack: bytes, target: Path) -> JoinedVid
         av.open(str(segments[0])) as first,
     ):
         audio = sound.streams.audio[0]
-        pictures = _pictures(segments, output.add_stream_from_template(first.streams.video[0]))
+        pictures = _pictures(segments, fps, output.add_stream_from_template(first.streams.video[0]))
         speech = _packets(sound, audio, output.add_stream_from_template(audio))
         frames = 0
         # Sound and pictures lie side by side in the file, as a player reads them.
@@ -44,10 +42,10 @@ def join(segments: Sequence[Path], soundtrack: bytes, target: Path) -> JoinedVid
             output.mux(packet)
         width, height = first.streams.video[0].width, first.streams.video[0].height
         audio_s = float(audio.duration * audio.time_base)
-    return JoinedVideo(width, height, frames, max(frames / FPS, audio_s))
+    return JoinedVideo(width, height, frames, max(float(frames / fps), audio_s))
 
 
-def _pictures(segments: Sequence[Path], target: Any) -> Iterator[Any]:
+def _pictures(segments: Sequence[Path], fps: Fraction, target: Any) -> Iterator[Any]:
     """All segments' packets, each segment moved behind the frames before it."""
     frames, alike = 0, None
     for path in segments:
@@ -57,7 +55,7 @@ def _pictures(segments: Sequence[Path], target: Any) -> Iterator[Any]:
             if alike not in (None, form):
                 raise ValueError(f"segment {path.name} was encoded unlike {segments[0].name}")
             alike = form
-            offset = round(Fraction(frames, FPS) / stream.time_base)
+            offset = round(frames / fps / stream.time_base)
             for packet in _packets(segment, stream, target):
                 packet.pts += offset
                 packet.dts += offset

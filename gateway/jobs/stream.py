@@ -3,22 +3,24 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
 from safetensors import safe_open
 
-from gateway.jobs.cuts import Cut, cuts
+from gateway.jobs.cuts import Cut
 from gateway.jobs.fragment import Fragment, Tracks, fragment
 from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
+from gateway.jobs.plan import Plan, plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.state import JobStatus
 from gateway.jobs.store import JobStore
 from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
 from services.common.errors import ProblemError
-from services.talkinghead.schemas import FPS, SpeechReport
+from services.talkinghead.schemas import FPS
 
 T = TypeVar("T")
 
@@ -30,6 +32,7 @@ class Stream:
     ready: list[Cut]
     complete: bool
     segment_frames: int
+    fps: Fraction
     source: Path | Workspace
 
     def playlist(self) -> str:
@@ -46,7 +49,7 @@ class Stream:
         if self.ready:
             lines.append('#EXT-X-MAP:URI="stream/head.mp4"')
         for index, cut in enumerate(self.ready):
-            lines += [f"#EXTINF:{cut.frames / FPS:.3f},", f"stream/{index}.m4s"]
+            lines += [f"#EXTINF:{float(cut.frames / self.fps):.3f},", f"stream/{index}.m4s"]
         if self.complete:
             lines.append("#EXT-X-ENDLIST")
         return "\n".join(lines) + "\n"
@@ -70,7 +73,7 @@ class Stream:
         else:
             opening, pictures = (self.source.content(at.stage) for at in (self.ready[0], cut))
             tracks = Tracks(opening, pictures, cut.first_frame, _soundtrack(self.source))
-        return fragment(tracks, cut, number=index + 1, last=self.complete and cut is self.ready[-1])
+        return fragment(tracks, cut, fps=self.fps, number=index + 1, last=self.complete and cut is self.ready[-1])
 
 
 def read_stream(store: JobStore, storage: Storage, job_id: str, read: Callable[[Stream], T | None]) -> T:
@@ -98,16 +101,20 @@ def _stream(job: Job, storage: Storage) -> Stream:
         raise ProblemError("not_found", f"job {job.id!r} makes no video, it is of kind {job.kind}", param="id")
     if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
         raise ProblemError("not_found", f"job {job.id!r} is {job.status}: its stream has ended", param="id")
-    size = VideoInput.model_validate(job.input).segment_frames
+    wanted = VideoInput.model_validate(job.input)
     if job.output is not None:
         result = storage.path(job.output["file_id"])
         if not result.is_file():
             raise ProblemError("not_found", f"job {job.id!r}: its video was erased", param="id")
-        return Stream(cuts(job.output["frames"], size), True, size, result)
+        plan = Plan.of_output(job.output, wanted.segment_frames)
+        return Stream(plan.cuts(), True, wanted.segment_frames, plan.fps, result)
     kept = Workspace(storage.workspace(job.id))
-    plan = cuts(kept.report(SPEECH, SpeechReport).frames, size) if kept.has(SPEECH) else []
-    ready = list(takewhile(lambda cut: kept.has(cut.stage), plan))
-    return Stream(ready, bool(plan) and ready == plan, size, kept)
+    if not kept.has(SPEECH):
+        return Stream([], False, wanted.segment_frames, Fraction(FPS), kept)
+    plan = plan_of(kept, wanted)
+    planned = plan.cuts()
+    ready = list(takewhile(lambda cut: kept.has(cut.stage), planned))
+    return Stream(ready, ready == planned, wanted.segment_frames, plan.fps, kept)
 
 
 def _soundtrack(kept: Workspace) -> bytes:

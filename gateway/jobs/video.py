@@ -1,8 +1,10 @@
-"""The video job: portrait and speech -> segments -> one MP4."""
+"""The video job: portrait (or video) and speech -> segments -> one MP4."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,23 +13,26 @@ import structlog
 from safetensors.numpy import load
 
 from gateway.jobs.attempt import Made, Progress
-from gateway.jobs.cuts import Cut, cuts
-from gateway.jobs.inputs import PORTRAIT, SPEECH, VideoInput
+from gateway.jobs.cuts import Cut
+from gateway.jobs.inputs import PORTRAIT, SPEECH, TRACK, VideoInput
 from gateway.jobs.join import JoinedVideo, join
+from gateway.jobs.plan import plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.workspace import Workspace
+from gateway.media import HEAD_BYTES, is_video, sniff
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.client import TalkingHeadClient
 from services.talkinghead.schemas import (
-    FPS,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
     SegmentReport,
     SpeechOptions,
     SpeechReport,
+    TrackOptions,
+    TrackReport,
 )
 
 T = TypeVar("T")
@@ -36,6 +41,15 @@ _TRIES: Final = 3
 _PAUSE_S: Final = 0.5
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What every segment is made of."""
+
+    portrait: bytes
+    speech: bytes
+    track: bytes | None  # of a video
 
 
 class VideoMaker:
@@ -69,13 +83,24 @@ class VideoMaker:
         if not kept.has(SPEECH):
             await progress(SPEECH, 0, 0)
             began = time.monotonic()
-            source = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
-            report, prepared = await self._patiently(service, partial(service.speech, source or "", SpeechOptions()))
+            said = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
+            report, prepared = await self._patiently(service, partial(service.speech, said or "", SpeechOptions()))
             kept.put(SPEECH, report, time.monotonic() - began, prepared)
-        speech = kept.report(SPEECH, SpeechReport)
         prepared = kept.content(SPEECH).read_bytes()
 
-        # 3. Make the segments that are missing.
+        # 3. Follow the face through a video.
+        track: bytes | None = None
+        if is_video(sniff(portrait[:HEAD_BYTES]) or ""):
+            if not kept.has(TRACK):
+                await progress(TRACK, 0, 0)
+                began = time.monotonic()
+                follow = partial(service.track, portrait, TrackOptions(face=wanted.face))
+                found, track = await self._patiently(service, follow)
+                kept.put(TRACK, found, time.monotonic() - began, track)
+            track = kept.content(TRACK).read_bytes()
+
+        # 4. Make the segments that are missing.
+        source, video = _Source(portrait, prepared, track), plan_of(kept, wanted)
         plan = [
             SegmentOptions(
                 first_frame=cut.first_frame,
@@ -85,7 +110,7 @@ class VideoMaker:
                 face=wanted.face,
                 still=wanted.still,
             )
-            for cut in cuts(speech.frames, wanted.segment_frames)
+            for cut in video.cuts()
         ]
         steps_total = len(plan) + 1  # joining is a step, too
         made_here_s: list[float] = []
@@ -93,18 +118,18 @@ class VideoMaker:
             mean_s = sum(made_here_s) / len(made_here_s) if made_here_s else None
             await progress("segments", index, steps_total, None if mean_s is None else mean_s * (len(plan) - index))
             if not kept.has(_stage(segment)):
-                made_here_s.append(await self._segment(kept, service, portrait, prepared, segment))
+                made_here_s.append(await self._segment(kept, service, source, segment))
 
-        # 4. Join them with the sound.
+        # 5. Join them with the sound.
         await progress("join", len(plan), steps_total)
         began = time.monotonic()
         stages = [_stage(segment) for segment in plan]
         target = kept.folder / f"joined-{job.fence}.mp4"
         soundtrack = load(prepared)["soundtrack"].tobytes()
-        joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target)
-        if joined.frames != speech.frames:
-            raise ProblemError("internal", f"the video has {joined.frames} frames, the speech needs {speech.frames}")
-        return _made(target, kept, stages, joined, time.monotonic() - began)
+        joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target, video.fps)
+        if joined.frames != video.frames:
+            raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
+        return _made(target, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
 
     def _input(self, file_id: str, param: str) -> bytes:
         try:
@@ -113,11 +138,12 @@ class VideoMaker:
             raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param) from None
 
     async def _segment(
-        self, kept: Workspace, service: TalkingHeadClient, portrait: bytes, prepared: bytes, segment: SegmentOptions
+        self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions
     ) -> float:
         """Make and keep one segment -> the seconds it took."""
         began = time.monotonic()
-        report, content = await self._patiently(service, partial(service.segment, portrait, prepared, segment))
+        make = partial(service.segment, source.portrait, source.speech, segment, source.track)
+        report, content = await self._patiently(service, make)
         seconds = time.monotonic() - began
         kept.put(_stage(segment), report, seconds, content)
         return seconds
@@ -146,22 +172,25 @@ def _stage(segment: SegmentOptions) -> str:
     return Cut(segment.first_frame, segment.frames).stage
 
 
-def _made(target: Path, kept: Workspace, stages: list[str], joined: JoinedVideo, join_s: float) -> Made:
-    timings_s = {
-        PORTRAIT: kept.seconds(PORTRAIT),
-        SPEECH: kept.seconds(SPEECH),
+def _made(
+    target: Path, kept: Workspace, stages: list[str], joined: JoinedVideo, *, fps: Fraction, join_s: float
+) -> Made:
+    prepared = [stage for stage in (PORTRAIT, SPEECH, TRACK) if kept.has(stage)]
+    timings_s = {stage: kept.seconds(stage) for stage in prepared} | {
         "segments": sum(kept.seconds(stage) for stage in stages),
         "join": join_s,
     }
     facts = {
         "width": joined.width,
         "height": joined.height,
-        "fps": FPS,
+        "fps": float(fps),
         "frames": joined.frames,
         "duration_s": round(joined.duration_s, 3),
         "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
     }
     warnings = kept.report(PORTRAIT, PortraitReport).warnings + kept.report(SPEECH, SpeechReport).warnings
+    if kept.has(TRACK):
+        warnings += kept.report(TRACK, TrackReport).warnings
     for stage in stages:
         warnings += kept.report(stage, SegmentReport).warnings
     return Made(target, "video.mp4", "video/mp4", facts, list(dict.fromkeys(warnings)))  # each once, in order

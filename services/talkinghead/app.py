@@ -10,11 +10,18 @@ from pydantic import BaseModel, ValidationError
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
-from services.common.runner import ModelRunner
+from services.common.runner import ModelRunner, Stop
 from services.talkinghead.client import REPORT_HEADER
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
-from services.talkinghead.schemas import PortraitOptions, PortraitReport, SegmentOptions, SpeechOptions
+from services.talkinghead.schemas import (
+    PortraitOptions,
+    PortraitReport,
+    SegmentOptions,
+    SegmentReport,
+    SpeechOptions,
+    TrackOptions,
+)
 from services.talkinghead.settings import TalkingHeadSettings, talkinghead_settings
 
 MP4: Final = "video/mp4"
@@ -86,6 +93,15 @@ def _routes(service: Service) -> APIRouter:
         pipeline = service.pipeline
         return await service.intake.run(request, lambda _stop: pipeline.describe_portrait(portrait, chosen))
 
+    @router.post("/tracks", summary="Follow the face through a video that is to be voiced anew")
+    async def tracks(
+        request: Request, portrait: Annotated[bytes, File()], options: Annotated[str, Form()] = "{}"
+    ) -> Response:
+        chosen = _parse(TrackOptions, options)
+        pipeline = service.pipeline
+        report, track = await service.making.run(request, lambda stop: pipeline.track(portrait, chosen, stop.check))
+        return _with_report(report, track.to_bytes(), SAFETENSORS)
+
     @router.post("/speech", summary="Prepare a speech: a sound file, a video's sound, or a text to be spoken")
     async def speech(
         request: Request,
@@ -110,12 +126,17 @@ def _routes(service: Service) -> APIRouter:
         portrait: Annotated[bytes, File()],
         speech: Annotated[bytes, File()],
         options: Annotated[str, Form()],
+        track: Annotated[bytes | None, File(description="where the portrait is a video")] = None,
     ) -> Response:
         chosen = _parse(SegmentOptions, options)
         pipeline = service.pipeline
-        report, video = await service.making.run(
-            request, lambda stop: pipeline.make_segment(portrait, speech, chosen, stop.check)
-        )
+
+        def make(stop: Stop) -> tuple[SegmentReport, bytes]:
+            if track is None:
+                return pipeline.make_segment(portrait, speech, chosen, stop.check)
+            return pipeline.revoice_segment(portrait, speech, track, chosen, stop.check)
+
+        report, video = await service.making.run(request, make)
         return _with_report(report, video, MP4)
 
     return router

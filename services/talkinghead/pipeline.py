@@ -1,20 +1,18 @@
-"""Portrait and speech -> frames of a talking head.
+"""Portrait (or video) and speech -> frames of a talking head.
 
-Every frame depends on the portrait, the prepared speech, its own number, the steps and the seed alone, so that
+Every frame depends on the source, the prepared speech, its own number, the steps and the seed alone, so that
 segments made apart, in any order, join to what one long run would have made.
 """
 
 import hashlib
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.common.pictures import read_picture
@@ -22,7 +20,7 @@ from services.talkinghead.alive.blink import Eyelid, closing, eyelids
 from services.talkinghead.alive.sway import HeadSway, pose
 from services.talkinghead.audio.decode import SpeechAudio, decode_speech
 from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.difftalk.audio_encoder import actions_as_features, audio_windows
+from services.talkinghead.difftalk.audio_encoder import windows_between
 from services.talkinghead.difftalk.pipeline import SourceLatents
 from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.motion import smooth_actions, target_landmarks
@@ -31,22 +29,27 @@ from services.talkinghead.face.choose import check_size, choose_face, face_warni
 from services.talkinghead.face.square import SQUARE_PX, FaceSquare
 from services.talkinghead.models import Models
 from services.talkinghead.paste import paste_change, refinement_gain
+from services.talkinghead.revoice.edit import edit_frames, video_frames
+from services.talkinghead.revoice.prepare import describe_video, is_video, track_video
+from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import (
+    FPS,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
     SegmentReport,
     SpeechReport,
+    TrackOptions,
+    TrackReport,
 )
 from services.talkinghead.settings import TalkingHeadSettings
+from services.talkinghead.stopwatch import Stopwatch
+from services.talkinghead.video.decode import open_video
 from services.talkinghead.video.encode import encode_segment, even_size
 
 MAX_PORTRAIT_PIXELS: Final = 25_000_000
 MAX_PORTRAIT_EDGE_PX: Final = 8192
 """What H.264 level 6.2 can hold."""
-
-_WINDOW_REACH: Final = 8
-"""Frames on either side that a frame's audio windows look at: 4 neighbours of 16 vectors (8 frames) each."""
 
 Check = Callable[[], None]
 """Called between steps; raises to stop the work."""
@@ -69,21 +72,6 @@ class Portrait:
     warnings: list[str]
 
 
-@dataclass
-class Stopwatch:
-    """Seconds per stage, added up."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-
 class TalkingHead:
     """The service's work, without HTTP."""
 
@@ -93,7 +81,9 @@ class TalkingHead:
         self._portraits_lock = threading.Lock()
 
     def describe_portrait(self, data: bytes, options: PortraitOptions) -> PortraitReport:
-        """Is this portrait (encoded image) fit to talk? The errors are those of ``PortraitReport``."""
+        """Is this portrait (encoded image, or a video) fit to talk? The errors are those of ``PortraitReport``."""
+        if is_video(data):
+            return describe_video(data, options, self._models.faces, self._settings)
         portrait = self.portrait(data, options.face)
         height, width = portrait.pixels.shape[:2]
         return PortraitReport(
@@ -103,6 +93,10 @@ class TalkingHead:
             face_size_px=portrait.square.edge_px,
             warnings=portrait.warnings,
         )
+
+    def track(self, data: bytes, options: TrackOptions, check: Check) -> tuple[TrackReport, FaceTrack]:
+        """Follow the face through a video."""
+        return track_video(data, options, self._models.faces, self._settings, check)
 
     def read_speech(self, data: bytes) -> SpeechAudio:
         """Decode a sound or video file; cheap errors come first, before any model runs."""
@@ -131,29 +125,27 @@ class TalkingHead:
     def make_segment(
         self, portrait_data: bytes, speech_data: bytes, options: SegmentOptions, check: Check
     ) -> tuple[SegmentReport, bytes]:
-        """Frames ``[first_frame, first_frame + frames)`` as MP4 without sound."""
+        """Frames ``[first_frame, first_frame + frames)`` of a portrait as MP4 without sound."""
         watch = Stopwatch()
         with watch.stage("portrait"):
             portrait = self.portrait(portrait_data, options.face)
         with watch.stage("speech"):
             speech = PreparedSpeech.from_bytes(speech_data)
-        height, width = portrait.pixels.shape[:2]
-        with watch.stage("encode"):  # encoding pulls the frames: their stages are taken off below
-            video = encode_segment(
-                self.frames(portrait, speech, options, check, watch), height, width, self._settings.threads
-            )
-        made = sum(seconds for name, seconds in watch.seconds.items() if name in ("draft", "refine", "paste", "alive"))
-        watch.seconds["encode"] -= made
-        coded_height, coded_width = even_size(height, width)
-        report = SegmentReport(
-            first_frame=options.first_frame,
-            frames=options.frames,
-            width=coded_width,
-            height=coded_height,
-            warnings=portrait.warnings,
-            timings_s={name: round(seconds, 4) for name, seconds in watch.seconds.items()},
-        )
-        return report, video
+        frames = self.frames(portrait, speech, options, check, watch)
+        return self._encode(frames, portrait.pixels.shape[:2], options, watch, warnings=portrait.warnings)
+
+    def revoice_segment(
+        self, video_data: bytes, speech_data: bytes, track_data: bytes, options: SegmentOptions, check: Check
+    ) -> tuple[SegmentReport, bytes]:
+        """The same frames of a video that is voiced anew, at its own frame rate."""
+        watch = Stopwatch()
+        with watch.stage("speech"):
+            speech, track = PreparedSpeech.from_bytes(speech_data), FaceTrack.from_bytes(track_data)
+        _check_frames(options, video_frames(speech.frames, track))
+        with open_video(video_data, self._settings.threads) as reader:
+            frames = edit_frames(self._models, reader, track, speech, options=options, check=check, watch=watch)
+            shape, pixel_aspect = reader.upright.shape, reader.upright.pixel_aspect
+            return self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
 
     def portrait(self, data: bytes, face: int | None) -> Portrait:
         """Analyse an encoded image; the last few are remembered by their content."""
@@ -179,13 +171,8 @@ class TalkingHead:
     ) -> Iterator[Bytes]:
         """(H, W, 3) RGB frames of the segment, one by one, at the portrait's own size."""
         watch = watch or Stopwatch()
+        _check_frames(options, speech.frames)
         first, last = options.first_frame, options.first_frame + options.frames
-        if last > speech.frames:
-            raise ProblemError(
-                "invalid_request",
-                f"first_frame + frames: {last} is more than the {speech.frames} frames of the speech",
-                param="frames",
-            )
         # 1. Facial actions -> where the landmarks go
         targets = target_landmarks(portrait.landmarks, speech.actions[first:last], self._models.action_basis)
         gains = [refinement_gain(portrait.landmarks, target) for target in targets]
@@ -208,7 +195,7 @@ class TalkingHead:
                 refined = self._models.difftalk.refine(
                     portrait.latents,
                     drafts,
-                    _audio_windows(speech.actions, first, last)[active],
+                    windows_between(speech.actions, first, last)[active],
                     targets[active],
                     steps=options.steps,
                     seed=options.seed,
@@ -230,6 +217,34 @@ class TalkingHead:
                         lid.close(frame, float(closed[number]))
                     portrait.sway.move(frame, poses[number])
             yield frame
+
+    def _encode(
+        self,
+        frames: Iterator[Bytes],
+        shape: tuple[int, ...],
+        options: SegmentOptions,
+        watch: Stopwatch,
+        *,
+        fps: Fraction = Fraction(FPS),
+        pixel_aspect: Fraction = Fraction(1),
+        warnings: Sequence[str] = (),
+    ) -> tuple[SegmentReport, bytes]:
+        """Pulls the frames, whose own stages are taken off the time of encoding."""
+        height, width = shape
+        before = sum(watch.seconds.values())
+        with watch.stage("encode"):
+            video = encode_segment(frames, height, width, self._settings.threads, fps=fps, pixel_aspect=pixel_aspect)
+        watch.seconds["encode"] -= sum(watch.seconds.values()) - watch.seconds["encode"] - before
+        coded_height, coded_width = even_size(height, width)
+        report = SegmentReport(
+            first_frame=options.first_frame,
+            frames=options.frames,
+            width=coded_width,
+            height=coded_height,
+            warnings=list(warnings),
+            timings_s={name: round(seconds, 4) for name, seconds in watch.seconds.items()},
+        )
+        return report, video
 
     def _analyse(self, data: bytes, face: int | None) -> Portrait:
         picture = read_picture(data, max_pixels=MAX_PORTRAIT_PIXELS, param="portrait")
@@ -264,7 +279,11 @@ class TalkingHead:
         )
 
 
-def _audio_windows(actions: Floats, first: int, last: int) -> NDArray[np.float32]:
-    """The denoiser's audio windows of frames ``[first, last)``: the same as if they were cut from the whole speech."""
-    before, after = max(first - _WINDOW_REACH, 0), last + _WINDOW_REACH
-    return audio_windows(actions_as_features(actions[before:after]))[first - before : last - before]
+def _check_frames(options: SegmentOptions, frames: int) -> None:
+    last = options.first_frame + options.frames
+    if last > frames:
+        raise ProblemError(
+            "invalid_request",
+            f"first_frame + frames: {last} is more than the {frames} frames of the video",
+            param="frames",
+        )

@@ -1,7 +1,7 @@
 """What the talking-head service takes and answers.
 
-A video is made segment by segment and the service keeps nothing between calls: the portrait and the prepared speech
-travel with every segment.
+A video is made segment by segment and the service keeps nothing between calls: the portrait (or the video that is
+voiced anew, with its face track) and the prepared speech travel with every segment.
 """
 
 from typing import Final
@@ -13,9 +13,12 @@ Box = tuple[float, float, float, float]
 FPS: Final = 25
 """Frames per second of a video made from a still portrait."""
 
+LONGEST_SEGMENT: Final = 250
+"""Frames of one segment."""
+
 
 class PortraitOptions(BaseModel):
-    """JSON form field ``options`` of ``POST /v1/portraits``, beside the file ``portrait``."""
+    """JSON form field ``options`` of ``POST /v1/portraits``, beside the file ``portrait`` (a picture or a video)."""
 
     face: int | None = Field(None, ge=0, description="index of the face, from the left, where there are several")
 
@@ -23,13 +26,38 @@ class PortraitOptions(BaseModel):
 class PortraitReport(BaseModel):
     """Answer of ``POST /v1/portraits``: the portrait is fit to talk.
 
-    Errors: unsupported_media, too_large, no_face, several_faces, face_too_small.
+    Of a video the first frames are looked at. Without ``face`` the largest is taken there; where no face shows yet,
+    box and size are null. Errors: unsupported_media, too_large, no_face, several_faces, face_too_small.
     """
 
     width: int
     height: int
-    face_box: Box = Field(description="[x0, y0, x1, y1] in pixels of the upright portrait")
-    face_size_px: float = Field(description="edge of the face square in the portrait")
+    face_box: Box | None = Field(description="[x0, y0, x1, y1] in pixels of the upright portrait")
+    face_size_px: float | None = Field(description="edge of the face square in the portrait")
+    warnings: list[str]
+
+
+class TrackOptions(BaseModel):
+    """JSON form field ``options`` of ``POST /v1/tracks``, beside the file ``portrait``, a video."""
+
+    face: int | None = Field(
+        None, ge=0, description="index of the face, from the left, in the first frame that shows one; null: the largest"
+    )
+
+
+class TrackReport(BaseModel):
+    """Header ``X-Report`` of the answer of ``POST /v1/tracks``.
+
+    The body is a safetensors file with all that segments need beside the video itself: per decoded frame ``stamps``
+    (S,) int64, ``landmarks`` and ``neutral`` (S, 68, 2) float32, ``strength`` (S,) float32 (0: the frame passes through
+    untouched), and ``shown`` (N,) int64: the decoded frame at each place of the video at a constant frame rate.
+    ``warnings`` names the ranges of untouched frames. Errors: unsupported_media, too_large, no_face, face_too_small.
+    """
+
+    width: int = Field(description="of the upright video, as it is made")
+    height: int
+    fps: tuple[int, int] = Field(description="frames per second, numerator and denominator")
+    frames: int
     warnings: list[str]
 
 
@@ -56,10 +84,14 @@ class SpeechReport(BaseModel):
 
 
 class SegmentOptions(BaseModel):
-    """JSON form field ``options`` of ``POST /v1/segments``, beside the files ``portrait`` and ``speech``."""
+    """JSON form field ``options`` of ``POST /v1/segments``, beside the files ``portrait`` and ``speech``.
+
+    With the file ``track`` the portrait is a video that is voiced anew: it is played back and forth as long as the
+    speech lasts; frames behind the speech, to the video's end, are its own. ``face`` and ``still`` say nothing then.
+    """
 
     first_frame: int = Field(ge=0)
-    frames: int = Field(ge=1, le=250)
+    frames: int = Field(ge=1, le=LONGEST_SEGMENT)
     steps: int = Field(4, ge=1, le=50, description="denoising steps")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the denoiser's noise, the blinks and the sway")
     face: int | None = Field(None, ge=0, description="index of the face, from the left, where there are several")
@@ -67,7 +99,8 @@ class SegmentOptions(BaseModel):
 
 
 class SegmentReport(BaseModel):
-    """Header ``X-Report`` of the answer of ``POST /v1/segments``; the body is H.264 in MP4 at 25 fps, without sound."""
+    """Header ``X-Report`` of the answer of ``POST /v1/segments``; the body is H.264 in MP4 without sound, at 25 fps
+    or at the frame rate of the video that is voiced anew."""
 
     first_frame: int
     frames: int

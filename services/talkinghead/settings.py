@@ -11,6 +11,7 @@ class TalkingHeadSettings(ServiceSettings):
     """Each field is the environment variable ``RACONTEUR_<FIELD>``."""
 
     max_speech_s: float = Field(600.0, gt=0, le=3600, description="longest speech, in seconds")
+    max_source_s: float = Field(300.0, gt=0, le=3600, description="longest video to be voiced anew, in seconds")
     portraits_kept: int = Field(4, ge=1, le=64, description="analysed portraits held in memory")
 
 

@@ -9,6 +9,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Annotated
 
 import av
@@ -30,6 +31,8 @@ from services.talkinghead.schemas import (
     SegmentReport,
     SpeechOptions,
     SpeechReport,
+    TrackOptions,
+    TrackReport,
 )
 
 WIDTH, HEIGHT = 64, 48
@@ -67,9 +70,10 @@ class Fakes:
     finished: list[int] = field(default_factory=list)
     abandoned: int = 0
     speeches: int = 0
+    tracks: int = 0
 
     def reset(self) -> None:
-        self.segment_s, self.busy, self.abandoned, self.speeches = 0.0, False, 0, 0
+        self.segment_s, self.busy, self.abandoned, self.speeches, self.tracks = 0.0, False, 0, 0, 0
         for tally in (self.faults, self.segments, self.finished):
             tally.clear()
 
@@ -157,7 +161,10 @@ def _app(fakes: Fakes) -> FastAPI:
     async def portraits(portrait: UploadFile, options: json) -> PortraitReport:
         if fakes.busy:
             raise ProblemError("overloaded", "16 requests wait already")
-        shown = (await portrait.read())[len(PNG) :].decode()
+        data = await portrait.read()
+        if data[4:8] == b"ftyp":
+            return PortraitReport(width=WIDTH, height=HEIGHT, face_box=None, face_size_px=None, warnings=[])
+        shown = data[len(PNG) :].decode()
         if shown in ("no_face", "face_too_small"):
             raise ProblemError(shown, f"portrait: {shown}", param="portrait")
         if shown == "several_faces" and PortraitOptions.model_validate_json(options).face is None:
@@ -165,6 +172,17 @@ def _app(fakes: Fakes) -> FastAPI:
         return PortraitReport(
             width=WIDTH, height=HEIGHT, face_box=(8, 8, 40, 40), face_size_px=32, warnings=["portrait: small"]
         )
+
+    @router.post("/v1/tracks")
+    async def tracks(portrait: UploadFile, options: json) -> Response:
+        """The track is the video's number of frames."""
+        fakes.tracks += 1
+        TrackOptions.model_validate_json(options)
+        with av.open(io.BytesIO(await portrait.read())) as container:
+            stream = container.streams.video[0]
+            fps, frames = stream.average_rate.as_integer_ratio(), stream.frames
+        report = TrackReport(width=WIDTH, height=HEIGHT, fps=fps, frames=frames, warnings=["source: nobody there"])
+        return Response(str(frames).encode(), headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/speech")
     async def speech(options: json, speech: UploadFile | None = None, text: Annotated[str, Form()] = "") -> Response:
@@ -186,8 +204,14 @@ def _app(fakes: Fakes) -> FastAPI:
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/segments")
-    async def segments(request: Request, portrait: UploadFile, speech: UploadFile, options: json) -> Response:
+    async def segments(
+        request: Request, portrait: UploadFile, speech: UploadFile, options: json, track: UploadFile | None = None
+    ) -> Response:
         asked = SegmentOptions.model_validate_json(options)
+        fps = Fraction(FPS)
+        if track is not None:
+            with av.open(io.BytesIO(await portrait.read())) as container:
+                fps = container.streams.video[0].average_rate
         fakes.segments.append(asked.first_frame)
         if fakes.faults:
             raise fakes.faults.pop(0)
@@ -201,7 +225,7 @@ def _app(fakes: Fakes) -> FastAPI:
         report = SegmentReport(
             first_frame=asked.first_frame, frames=asked.frames, width=WIDTH, height=HEIGHT, warnings=[], timings_s={}
         )
-        body = pictures(asked.first_frame, asked.frames)
+        body = pictures(asked.first_frame, asked.frames, fps)
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()}, media_type="video/mp4")
 
     async def ready() -> dict[str, str]:
@@ -210,11 +234,11 @@ def _app(fakes: Fakes) -> FastAPI:
     return create_app(title="fakes", version="1", routers=[router], ready=ready, max_body_bytes=50_000_000)
 
 
-def pictures(first_frame: int, frames: int) -> bytes:
+def pictures(first_frame: int, frames: int, fps: Fraction = Fraction(FPS)) -> bytes:
     """H.264 in MP4 with B-frames; the grey of each frame tells its number in the whole video."""
     target = io.BytesIO()
     with av.open(target, "w", format="mp4") as output:
-        stream = output.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "bf": "2"})
+        stream = output.add_stream("libx264", rate=fps, options={"preset": "veryfast", "bf": "2"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(first_frame, first_frame + frames):
             grey = np.full((HEIGHT, WIDTH, 3), grey_of(number), np.uint8)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gateway.media import sniff
+from gateway.media import has_face, sniff
 from tests.gateway.fakes import pictures, soundtrack, wav
 
 
@@ -28,3 +28,10 @@ def test_a_type_is_told_by_the_first_bytes(head: bytes, media_type: str | None):
 def test_real_files_are_known():
     assert sniff(wav(0.1)) == "audio/wav"
     assert sniff(pictures(0, 2)) == sniff(soundtrack(np.zeros(1600, np.float32), 16000)) == "video/mp4"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "fits"), [("image/png", True), ("video/mp4", True), ("video/webm", True), ("audio/wav", False)]
+)
+def test_pictures_and_videos_may_show_a_face(media_type: str, fits: bool):
+    assert has_face(media_type) is fits

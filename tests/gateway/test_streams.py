@@ -1,6 +1,7 @@
 """A video by HLS while it is made, after, and never again once it is stopped or erased; players are FFmpeg's."""
 
 import re
+from fractions import Fraction
 
 import av
 import httpx
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import grey_of
+from tests.gateway.fakes import grey_of, pictures, wav
 
 HEAD = """#EXTM3U
 #EXT-X-VERSION:6
@@ -61,6 +62,23 @@ def test_a_player_that_joins_while_the_video_is_made_sees_and_hears_all_of_it(st
     assert stack.job(job_id)["status"] == "running"
 
     assert_whole(play(stack, job_id), 2.53)
+
+
+def test_a_video_that_outlasts_its_new_speech_is_streamed_to_its_end(stack: Stack):
+    stack.fakes.segment_s = 0.3
+    files = {"portrait": ("v.mp4", pictures(0, 60, Fraction(30000, 1001))), "speech": ("s.wav", wav(1.0))}
+    job_id = stack.http.post("/v1/videos", files=files).json()["id"]
+    wait_for(lambda: stack.job(job_id)["stream"])
+
+    while_made = play(stack, job_id)
+    stack.wait(job_id)
+    after = play(stack, job_id)
+
+    for times, greys, heard in (while_made, after):
+        assert times == pytest.approx([n * 1001 / 30000 for n in range(60)], abs=1e-4)
+        assert greys == pytest.approx([grey_of(n) for n in range(60)], abs=3)
+        assert 0 <= len(heard) - 16000 < 1024
+    assert get(stack, job_id).text.startswith(HEAD)
 
 
 def test_the_playlist_grows_and_every_version_begins_as_the_one_before(stack: Stack):

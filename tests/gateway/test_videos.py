@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import grey_of, picture, wav
+from tests.gateway.fakes import grey_of, picture, pictures, wav
 
 
 def test_a_portrait_and_speech_become_a_video_as_long_as_the_speech(stack: Stack):
@@ -33,6 +34,27 @@ def test_a_portrait_and_speech_become_a_video_as_long_as_the_speech(stack: Stack
     assert [round(frame.time * 25, 3) for frame in frames] == list(range(44))
     greys = [frame.to_ndarray(format="gray").mean() for frame in frames]
     assert np.abs(np.array(greys) - [grey_of(n) for n in range(44)]).max() < 3  # every frame stands in its place
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rest", "frames"),
+    [(1.0, "keep", 45), (1.0, "cut", 30), (2.0, "keep", 60), (2.0, "cut", 60)],
+    ids=["the rest is kept", "the rest is cut", "a longer voice", "a longer voice, cut"],
+)
+def test_a_video_is_voiced_anew_at_its_own_rate(stack: Stack, seconds: float, rest: str, frames: int):
+    files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(seconds))}
+    answer = stack.http.post("/v1/videos", files=files, data={"rest": rest})
+    job = stack.wait(answer.json()["id"])
+
+    assert job["status"] == "succeeded", job
+    assert (job["output"]["fps"], job["output"]["frames"]) == (30, frames)
+    assert job["output"]["duration_s"] == pytest.approx(frames / 30, abs=0.001)
+    assert job["warnings"] == ["speech: quiet", "source: nobody there"]
+    assert set(job["output"]["timings_s"]) == {"portrait", "speech", "track", "segments", "join"}
+    assert stack.fakes.tracks == 1
+    assert stack.fakes.segments == list(range(0, frames, 12))  # as long as 10 frames at 25 fps
+    with av.open(io.BytesIO(stack.http.get(job["output"]["url"]).content)) as video:
+        assert [round(frame.time * 30, 3) for frame in video.decode(video=0)] == list(range(frames))
 
 
 def test_the_speech_is_prepared_once(stack: Stack):
@@ -90,7 +112,12 @@ def test_bad_input_is_refused_at_once_and_leaves_nothing(stack: Stack, portrait:
 
 @pytest.mark.parametrize(
     ("fields", "param"),
-    [({}, "portrait"), ({"portrait_id": "x"}, "speech"), ({"portrait_id": "x", "text": "a", "steps": "51"}, "steps")],
+    [
+        ({}, "portrait"),
+        ({"portrait_id": "x"}, "speech"),
+        ({"portrait_id": "x", "text": "a", "steps": "51"}, "steps"),
+        ({"portrait_id": "x", "text": "a", "rest": "loop"}, "rest"),
+    ],
 )
 def test_a_request_that_makes_no_sense_names_the_field(stack: Stack, fields: dict[str, str], param: str):
     answer = stack.http.post("/v1/videos", data=fields)

@@ -1,19 +1,23 @@
 """The HTTP server with the models that ship."""
 
 import asyncio
+import io
 import json
 import shutil
 from collections.abc import AsyncIterator
 
 import httpx
+import numpy as np
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from services.common.settings import REPOSITORY
 from services.talkinghead.app import talkinghead_app
 from services.talkinghead.client import REPORT_HEADER
-from services.talkinghead.schemas import SegmentReport, SpeechReport
+from services.talkinghead.schemas import SegmentReport, SpeechReport, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
+from tests.talkinghead.videos import decode_video, make_video
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,11 +57,31 @@ async def test_portrait_and_text_become_a_segment(client, example_portrait):
     assert made.content[4:8] == b"ftyp"
 
 
+async def test_a_video_is_tracked_and_becomes_a_segment_at_its_own_rate(client, example_portrait):
+    picture = np.asarray(Image.open(io.BytesIO(example_portrait)).convert("RGB").resize((256, 300)))
+    video = make_video([picture] * 4, 30)
+    fit = await client.post("/v1/portraits", files={"portrait": video})
+    assert fit.json()["face_size_px"] > 64
+    tracked = await client.post("/v1/tracks", files={"portrait": video})
+    report = TrackReport.model_validate_json(tracked.headers[REPORT_HEADER])
+    assert (report.fps, report.frames, report.warnings) == ((30, 1), 4, [])
+    prepared = await client.post("/v1/speech", data={"text": "Yes."})
+
+    made = await client.post(
+        "/v1/segments",
+        files={"portrait": video, "speech": prepared.content, "track": tracked.content},
+        data={"options": json.dumps({"first_frame": 3, "frames": 2, "steps": 1})},
+    )
+    assert SegmentReport.model_validate_json(made.headers[REPORT_HEADER]).frames == 2
+    assert len(decode_video(made.content)) == 2
+
+
 @pytest.mark.parametrize(
     ("path", "sent", "expected"),
     [
         ("portraits", {"files": {"portrait": b"no picture"}}, (415, "unsupported_media", "portrait")),
         ("portraits", {"data": {"options": "{}"}}, (422, "invalid_request", "portrait")),
+        ("tracks", {"files": {"portrait": b"no video"}}, (415, "unsupported_media", "portrait")),
         ("speech", {"data": {"options": "{}"}}, (422, "invalid_request", "speech")),
         ("speech", {"data": {"text": " "}}, (422, "invalid_request", "text")),
         ("speech", {"data": {"text": "a", "options": '{"rate": 9}'}}, (422, "invalid_request", "rate")),

@@ -12,6 +12,9 @@ from services.talkinghead.difftalk.configuration import AUDIO_NEIGHBOURS, AUDIO_
 _SLOPE = 0.02  # of the leaky rectifiers, as in the original
 _ATTENDED_CHANNELS = 32  # temporal attention looks at the first half of each window's code, as in the original
 
+_REACH = 8
+"""Frames on either side that a frame's windows look at: 4 neighbours of 16 vectors (8 frames) each."""
+
 
 class WindowEncoder(nn.Module):
     """One window of feature vectors -> one code: four strided convolutions shrink 16 vectors to one."""
@@ -91,3 +94,9 @@ def actions_as_features(actions: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     """
     between = np.concatenate([(actions[:-1] + actions[1:]) / 2, actions[-1:]])
     return np.stack([actions, between], axis=1).reshape(-1, actions.shape[1]).astype(np.float32)
+
+
+def windows_between(actions: npt.NDArray[np.float32], first: int, last: int) -> npt.NDArray[np.float32]:
+    """Windows (last - first, 8, 16, 11) of frames ``[first, last)``, as if they were cut from the whole speech's."""
+    before, after = max(first - _REACH, 0), last + _REACH
+    return audio_windows(actions_as_features(actions[before:after]))[first - before : last - before]

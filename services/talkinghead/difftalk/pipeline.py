@@ -1,5 +1,6 @@
 """Drafts in, refined mouths out: the sampling pipeline that the service calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -34,10 +35,19 @@ _GREY_LEVELS = 127.5  # from [-1, 1] to grey levels
 
 @dataclass(frozen=True)
 class SourceLatents:
-    """What is computed once for a source face."""
+    """What is computed once for a source face, or for each frame of a video that has one."""
 
     masked: Tensor
-    """Latent of the source with its mouth hidden: (1, 3, h, w)."""
+    """Latent of the source with its mouth hidden: (1, 3, h, w), or (N, 3, h, w) for N frames of a video."""
+
+    @classmethod
+    def of_frames(cls, frames: Sequence[Self]) -> Self:
+        """Each frame's own, one behind the other."""
+        return cls(torch.cat([frame.masked for frame in frames]))
+
+    def at(self, numbers: npt.NDArray[np.int64]) -> Self:
+        """Those of some frames; a still's are the same for all."""
+        return self if len(self.masked) == 1 else type(self)(self.masked[numbers])
 
 
 class DiffTalk:
@@ -95,7 +105,7 @@ class DiffTalk:
         call: micro-batches have a fixed size, the last one is filled up.
 
         Args:
-            source: from `encode_source`.
+            source: from `encode_source`; of a video one for each draft.
             drafts: aligned squares with the lips in place (N, 128, 128, 3) uint8.
             audio_windows: (N, 8, 16, C), see `audio_encoder.audio_windows`.
             landmarks: (N, 68, 2), pixels of the square.
@@ -126,7 +136,7 @@ class DiffTalk:
                     on_step(before * of + done, len(batches) * of)
 
             made = self._refine_batch(
-                source,
+                source.at(chosen),
                 self._window(drafts[chosen]),
                 torch.from_numpy(audio_windows[chosen]).float(),
                 torch.from_numpy(landmarks[chosen]).float(),

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.talkinghead.draft.lips import Floats
+from services.talkinghead.draft.one_euro import smooth
 from services.talkinghead.speech.actions import ACTIONS, FPS
 
 _MIN_CUTOFF_HZ: Final = 4.0
 _SPEED_COEFFICIENT: Final = 6.0  # hertz of cutoff per unit action per second
-_SPEED_CUTOFF_HZ: Final = 2.0
 
 _SETTLE_FRAMES: Final = 2
 """Frames over which motion starts after silence and dies away before it."""
@@ -37,12 +37,10 @@ _LOWER_SHARE: Final = 0.65
 def smooth_actions(actions: Floats) -> Floats:
     """Free (T, 11) actions at 25 fps of jitter without delay; where they are 0 they stay exactly 0.
 
-    A One Euro filter (Casiez, Roussel and Vogel, 2012) runs forward and backward; the mean has no phase. It is made
-    of the whole speech, so that segments of a video need not know each other.
+    They are made of the whole speech, so that segments of a video need not know each other.
     """
     silent: NDArray[np.bool_] = (actions == 0).all(axis=1)
-    forward = _one_euro(actions)
-    backward = _one_euro(actions[::-1])[::-1]
+    calm = smooth(actions, FPS, _MIN_CUTOFF_HZ, _SPEED_COEFFICIENT)
     near = np.arange(1, _SETTLE_FRAMES + 1)
     gate = np.where(silent, 0.0, 1.0)
     for distance in near[::-1]:
@@ -50,7 +48,7 @@ def smooth_actions(actions: Floats) -> Floats:
         touched[distance:] |= silent[:-distance]
         touched[:-distance] |= silent[distance:]
         gate = np.where(touched & ~silent, distance / (_SETTLE_FRAMES + 1), gate)
-    return ((forward + backward) / 2 * gate[:, None]).astype(np.float32)
+    return (calm * gate[:, None]).astype(np.float32)
 
 
 def target_landmarks(landmarks: Floats, actions: Floats, basis: Floats) -> Floats:
@@ -70,24 +68,6 @@ def target_landmarks(landmarks: Floats, actions: Floats, basis: Floats) -> Float
     targets[..., 1] = np.minimum(targets[..., 1], lowest)
     targets[~actions.any(axis=1)] = landmarks
     return targets
-
-
-def _one_euro(signal: Floats) -> NDArray[np.float64]:
-    """A low pass whose cutoff rises with the signal's own speed: calm at rest, quick at a plosive."""
-    smooth = np.zeros(signal.shape)
-    if not len(signal):
-        return smooth
-    value, speed = signal[0].astype(float), np.zeros(signal.shape[1])
-    for t, sample in enumerate(signal):
-        speed += _weight(_SPEED_CUTOFF_HZ) * ((sample - value) * FPS - speed)
-        value = value + _weight(_MIN_CUTOFF_HZ + _SPEED_COEFFICIENT * np.abs(speed)) * (sample - value)
-        smooth[t] = value
-    return smooth
-
-
-def _weight(cutoff_hz: float | NDArray[np.float64]) -> NDArray[np.float64]:
-    ratio = 2 * np.pi * np.asarray(cutoff_hz) / FPS
-    return ratio / (1 + ratio)
 
 
 def _limit_opening(targets: Floats, landmarks: Floats, unit: float) -> None:

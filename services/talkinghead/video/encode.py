@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from services.talkinghead.schemas import FPS
+from services.talkinghead.schemas import FPS, LONGEST_SEGMENT
 
 _BT709: Final = 1
 """Matrix, primaries and transfer are BT.709 and say so, or players would guess by the picture's size."""
@@ -19,7 +19,7 @@ _OPTIONS: Final = {
     "crf": "18",
     "preset": "veryfast",
     "bf": "0",  # no frame waits for a later one: decoding order is showing order, and a segment begins at time zero
-    "g": str(FPS * 10),  # a segment is shorter than this, so that its first frame alone is a key frame
+    "g": str(LONGEST_SEGMENT),  # a segment is no longer than this, so that its first frame alone is a key frame
     "flags": "+cgop",
     "x264-params": "stitchable=1",  # headers that do not depend on the segment's length or content
 }
@@ -30,21 +30,30 @@ def even_size(height: int, width: int) -> tuple[int, int]:
     return height + height % 2, width + width % 2
 
 
-def encode_segment(frames: Iterable[NDArray[np.uint8]], height: int, width: int, threads: int) -> bytes:
-    """(height, width, 3) RGB frames -> MP4 bytes at 25 fps, time base 1/25, without sound.
+def encode_segment(
+    frames: Iterable[NDArray[np.uint8]],
+    height: int,
+    width: int,
+    threads: int,
+    *,
+    fps: Fraction = Fraction(FPS),
+    pixel_aspect: Fraction = Fraction(1),
+) -> bytes:
+    """(height, width, 3) RGB frames -> MP4 bytes at ``fps``, time base 1/fps, without sound.
 
     An odd edge is padded by its last row or column. Frames are taken one by one: memory does not grow with their
-    number.
+    number. ``pixel_aspect``: width of a pixel over its height.
     """
     coded_height, coded_width = even_size(height, width)
     padding = ((0, coded_height - height), (0, coded_width - width), (0, 0))
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream: Any = container.add_stream("libx264", rate=FPS)
+        stream: Any = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = coded_width, coded_height, "yuv420p"
-        stream.time_base = Fraction(1, FPS)
+        stream.time_base = 1 / fps
         context = stream.codec_context
         context.options = _OPTIONS
+        context.sample_aspect_ratio = pixel_aspect
         context.thread_count = threads
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
@@ -56,7 +65,7 @@ def encode_segment(frames: Iterable[NDArray[np.uint8]], height: int, width: int,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
             )
-            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            frame.pts, frame.time_base = number, 1 / fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from gateway.cli import show
 from gateway.cli.main import app
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture, wav
+from tests.gateway.fakes import picture, pictures, wav
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "people.png").write_bytes(picture("people=2"))
     (tmp_path / "nobody.png").write_bytes(picture("people=0"))
     (tmp_path / "face.png").write_bytes(picture("a face"))
+    (tmp_path / "clip.mp4").write_bytes(pictures(0, 40))
     (tmp_path / "speech.wav").write_bytes(wav(1.2))
     return tmp_path
 
@@ -45,6 +46,15 @@ def test_talk_writes_the_video_and_tells_about_it(raconteur: Callable[..., Resul
 
     shown = raconteur("jobs", "show", told["job"], "--json")
     assert json.loads(shown.stdout)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(("rest", "frames"), [((), 40), (("--rest", "cut"), 30)], ids=["kept", "cut"])
+def test_talk_voices_a_video_anew(raconteur: Callable[..., Result], rest: tuple[str, ...], frames: int):
+    done = raconteur("talk", "clip.mp4", "speech.wav", *rest, "-o", "out.mp4", "--json")
+
+    told = json.loads(done.stdout)
+    assert told["frames"] == frames
+    assert "track" in told["timings"]
 
 
 def test_relate_and_story_print_their_keys(raconteur: Callable[..., Result]):

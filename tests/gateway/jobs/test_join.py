@@ -2,6 +2,7 @@
 
 import io
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,11 +13,11 @@ from gateway.jobs.join import join
 from tests.gateway.fakes import grey_of, pictures, soundtrack
 
 
-def segments(folder: Path, frames: int, size: int = 25) -> list[Path]:
+def segments(folder: Path, frames: int, size: int = 25, fps: Fraction = Fraction(25)) -> list[Path]:
     paths = []
     for first in range(0, frames, size):
         paths.append(folder / f"{first:06d}.mp4")
-        paths[-1].write_bytes(pictures(first, min(size, frames - first)))
+        paths[-1].write_bytes(pictures(first, min(size, frames - first), fps))
     return paths
 
 
@@ -26,7 +27,7 @@ def test_pictures_and_sound_are_as_long_as_the_speech(tmp_path: Path, seconds: f
     frames = math.ceil(seconds * 25)
     target = tmp_path / "joined.mp4"
 
-    joined = join(segments(tmp_path, frames), soundtrack(sound, rate_hz), target)
+    joined = join(segments(tmp_path, frames), soundtrack(sound, rate_hz), target, Fraction(25))
 
     assert (joined.frames, joined.width, joined.height) == (frames, 64, 48)
     with av.open(str(target)) as video:
@@ -41,10 +42,22 @@ def test_pictures_and_sound_are_as_long_as_the_speech(tmp_path: Path, seconds: f
     assert np.corrcoef(heard[: len(sound)], sound)[0, 1] > 0.99  # all of it, in its place
 
 
+@pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(24), Fraction(1350, 61)])
+def test_frames_keep_their_rate_and_outlast_a_shorter_sound(tmp_path: Path, fps: Fraction):
+    target = tmp_path / "joined.mp4"
+    joined = join(segments(tmp_path, 70, fps=fps), soundtrack(np.zeros(16000, np.float32), 16000), target, fps)
+
+    with av.open(str(target)) as video:
+        times = [frame.time for frame in video.decode(video=0)]
+        assert video.streams.video[0].average_rate == fps
+    assert times == pytest.approx([float(n / fps) for n in range(70)])
+    assert joined.duration_s == pytest.approx(float(70 / fps))
+
+
 def test_packets_are_copied_as_they_are(tmp_path: Path):
     paths = segments(tmp_path, 50)
     target = tmp_path / "joined.mp4"
-    join(paths, soundtrack(np.zeros(32000, np.float32), 16000), target)
+    join(paths, soundtrack(np.zeros(32000, np.float32), 16000), target, Fraction(25))
 
     def packets(source: Path) -> list[bytes]:
         with av.open(str(source)) as container:
@@ -67,4 +80,9 @@ def test_segments_that_were_encoded_otherwise_are_refused(tmp_path: Path):
     (tmp_path / "other.mp4").write_bytes(other.getvalue())
 
     with pytest.raises(ValueError, match=r"other\.mp4 was encoded unlike 000000\.mp4"):
-        join([*paths, tmp_path / "other.mp4"], soundtrack(np.zeros(32000, np.float32), 16000), tmp_path / "o.mp4")
+        join(
+            [*paths, tmp_path / "other.mp4"],
+            soundtrack(np.zeros(32000, np.float32), 16000),
+            tmp_path / "o.mp4",
+            Fraction(25),
+        )

@@ -45,7 +45,7 @@ def test_a_job_that_succeeds_while_its_stream_is_read_is_read_from_its_result(st
         if len(seen) == 1:
             (tmp_path / "joined").write_bytes(b"video")
             file = storage.adopt(tmp_path / "joined", "video.mp4", "video/mp4", job.id)
-            output = {"file_id": file.id, "frames": 15}
+            output = {"file_id": file.id, "frames": 15, "fps": 25.0}
             assert store.publish(job.id, job.fence, output=output, warnings=[], file=file, retention_s=60)
             storage.remove_workspace(job.id)
             stream.piece(0)  # its files are gone

@@ -1,10 +1,13 @@
 import io
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+from services.talkinghead.video.decode import open_video
 from services.talkinghead.video.encode import encode_segment, even_size
+from tests.talkinghead.videos import with_matrix
 
 
 def colour_bars(height: int, width: int, number: int = 0) -> np.ndarray:
@@ -48,3 +51,14 @@ def test_headers_do_not_depend_on_length_or_content():
             return bytes(container.streams.video[0].codec_context.extradata)
 
     assert header([colour_bars(64, 96)]) == header([np.zeros((64, 96, 3), np.uint8)] * 30)
+
+
+def test_rate_and_pixels_that_are_not_square_are_kept():
+    video = encode_segment([colour_bars(64, 96)] * 2, 64, 96, 1, fps=Fraction(30000, 1001), pixel_aspect=Fraction(4, 3))
+    with av.open(io.BytesIO(video)) as container:
+        stream = container.streams.video[0]
+        assert (stream.average_rate, stream.sample_aspect_ratio) == (Fraction(30000, 1001), Fraction(4, 3))
+    with open_video(video, 1) as reader:
+        assert reader.upright.pixel_aspect == Fraction(4, 3)
+    with open_video(with_matrix(video, 0, 1, -1, 0), 1) as reader:
+        assert reader.upright.pixel_aspect == Fraction(3, 4)

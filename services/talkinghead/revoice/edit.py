@@ -1,0 +1,187 @@
+"""Frames of a video, its speech and its face track -> the same frames with their lips edited to the speech.
+
+A frame is bent from its own landmarks to the person's mouth at rest plus the speech's actions, so that nothing of
+what the old lips said stays in the shape of the new ones.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.talkinghead.container import PreparedSpeech
+from services.talkinghead.difftalk.audio_encoder import windows_between
+from services.talkinghead.difftalk.pipeline import MICRO_BATCH, SourceLatents
+from services.talkinghead.draft.lips import Floats, close_seam, standing_open
+from services.talkinghead.draft.motion import target_landmarks
+from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp
+from services.talkinghead.face.square import SQUARE_PX, FaceSquare
+from services.talkinghead.models import Models
+from services.talkinghead.paste import paste_change, refinement_gain
+from services.talkinghead.revoice.track import FaceTrack
+from services.talkinghead.schemas import SegmentOptions
+from services.talkinghead.speech.actions import FPS
+from services.talkinghead.stopwatch import Stopwatch
+from services.talkinghead.video.decode import VideoReader
+from services.talkinghead.video.timeline import back_and_forth
+
+_LET_GO: Final = 4
+"""Frames over which the edit ends before the rest of the video, which keeps its own lips."""
+
+
+_LIP_EDGE: Final = 1.0
+"""Units of the face square by which the landmarks of an open mouth lie inside its lips."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """One frame whose lips are edited."""
+
+    pixels: Bytes  # (H, W, 3)
+    strength: float
+    gain: float
+    warp: PortraitWarp
+    canvas: Canvas
+    motion: Motion | None
+    square: Bytes  # (128, 128, 3), bent
+    target: Floats  # (68, 2) in the face square
+    window: Floats  # (8, 16, 11)
+    latents: SourceLatents
+
+
+def voiced_frames(speech_frames: int, fps: Fraction) -> int:
+    """Frames at ``fps`` that the frames of speech (25 fps) reach into."""
+    return -(-speech_frames * fps.numerator // (FPS * fps.denominator))
+
+
+def video_frames(speech_frames: int, track: FaceTrack) -> int:
+    """The longest video that can be made: all of the speech and all of the source."""
+    return max(voiced_frames(speech_frames, track.fps), len(track.shown))
+
+
+def edit_frames(
+    models: Models,
+    reader: VideoReader,
+    track: FaceTrack,
+    speech: PreparedSpeech,
+    *,
+    options: SegmentOptions,
+    check: Callable[[], None],
+    watch: Stopwatch,
+) -> Iterator[Bytes]:
+    """(H, W, 3) RGB frames ``[first_frame, first_frame + frames)``, one by one; ``MICRO_BATCH`` of them are held."""
+    numbers = np.arange(options.first_frame, options.first_frame + options.frames)
+    sources = track.shown[back_and_forth(numbers, len(track.shown))]
+    strengths = track.strength[sources] * _hold(numbers, speech, track)
+    pictures = reader.at(track.stamps, sources)
+    for start in range(0, len(numbers), MICRO_BATCH):
+        # 1. Frames and geometric drafts
+        batch: list[Bytes | _Draft] = []
+        for place in range(start, min(start + MICRO_BATCH, len(numbers))):
+            check()
+            with watch.stage("decode"):
+                pixels = next(pictures)
+            with watch.stage("draft"):
+                strength, number = float(strengths[place]), int(numbers[place])
+                if strength > 0:
+                    voice = _speech_at(speech, number, track.fps)
+                    batch.append(_draft(models, pixels, track, int(sources[place]), voice=voice, strength=strength))
+                else:
+                    batch.append(pixels)
+
+        # 2. DiffTalk repairs what no bending can show
+        drafts = [item for item in batch if isinstance(item, _Draft)]
+        with watch.stage("refine"):
+            changes = iter(_refine(models, drafts, options, check))
+
+        # 3. The frame itself, bent at full resolution, plus the change
+        for item in batch:
+            with watch.stage("paste"):
+                frame = _paste(item, next(changes)) if isinstance(item, _Draft) else item
+            yield frame
+
+
+def _hold(numbers: NDArray[np.int64], speech: PreparedSpeech, track: FaceTrack) -> Floats:
+    """1 while the speech lasts, 0 behind it; where the video goes on, the edit lets go of the lips before."""
+    voiced = voiced_frames(speech.frames, track.fps)
+    left = np.clip((voiced - numbers) / _LET_GO, 0, 1) if len(track.shown) > voiced else numbers < voiced
+    return np.asarray(left, np.float32)
+
+
+def _draft(
+    models: Models, pixels: Bytes, track: FaceTrack, source: int, *, voice: tuple[Floats, Floats], strength: float
+) -> _Draft:
+    """Decoded frame ``source``, bent to actions (11,) and window (8, 16, 11) of ``voice``."""
+    square = FaceSquare.of(track.landmarks[source])
+    own = _part_lips(close_seam(square.to_square(track.landmarks[source])))
+    actions, window = voice
+    target = target_landmarks(track.neutral[source], actions[None], models.action_basis)[0]
+    cut = square.cut(pixels)
+    warp = PortraitWarp(cut, own)
+    motion = warp.motion(target)
+    return _Draft(
+        pixels=pixels,
+        strength=strength,
+        gain=refinement_gain(own[48:], target[48:]),
+        warp=warp,
+        canvas=Canvas.of_picture(pixels.shape, square.matrix),
+        motion=motion,
+        square=warp.draw(cut, Canvas.of_square(SQUARE_PX), motion),
+        target=target,
+        window=window,
+        latents=models.difftalk.encode_source(cut, own),
+    )
+
+
+def _speech_at(speech: PreparedSpeech, number: int, fps: Fraction) -> tuple[Floats, Floats]:
+    """Actions (11,) and audio window (8, 16, 11) at the time of frame ``number``, both counted exactly."""
+    place = number * FPS / fps
+    before = min(place.numerator // place.denominator, speech.frames - 1)
+    after = min(before + 1, speech.frames - 1)
+    weight = np.float32(min(float(place - before), 1.0))
+    actions = (1 - weight) * speech.actions[before] + weight * speech.actions[after]
+    nearest = before if weight < 0.5 else after
+    return actions, windows_between(speech.actions, nearest, nearest + 1)[0]
+
+
+def _part_lips(landmarks: Floats) -> Floats:
+    """(68, 2) with the inner edges of an open mouth's lips moved onto the lips, so that no teeth move with them.
+
+    The landmarks of an open mouth lie a little inside it; shut by them, it would keep a row of teeth between its lips.
+    """
+    parted = landmarks.copy()
+    width = _LIP_EDGE * standing_open(landmarks)
+    for upper, lower in ((61, 67), (62, 66), (63, 65)):
+        gap = landmarks[lower] - landmarks[upper]
+        step = width * gap / max(float(np.linalg.norm(gap)), 1e-3)
+        parted[upper] -= step
+        parted[lower] += step
+    return parted
+
+
+def _refine(models: Models, drafts: list[_Draft], options: SegmentOptions, check: Callable[[], None]) -> Floats:
+    if not drafts:
+        return np.zeros((0, SQUARE_PX, SQUARE_PX, 3), np.float32)
+    return models.difftalk.refine(
+        SourceLatents.of_frames([draft.latents for draft in drafts]),
+        np.stack([draft.square for draft in drafts]),
+        np.stack([draft.window for draft in drafts]),
+        np.stack([draft.target for draft in drafts]),
+        steps=options.steps,
+        seed=options.seed,
+        on_step=lambda _done, _of: check(),
+    )
+
+
+def _paste(draft: _Draft, change: Floats) -> Bytes:
+    frame = draft.warp.draw(draft.pixels, draft.canvas, draft.motion)
+    paste_change(frame, change, draft.canvas, draft.gain)
+    if draft.strength < 1:
+        region = draft.canvas.rows, draft.canvas.columns
+        mixed = cv2.addWeighted(frame[region], draft.strength, draft.pixels[region], 1 - draft.strength, 0)
+        frame[region] = mixed
+    return frame

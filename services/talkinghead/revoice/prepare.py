@@ -1,0 +1,119 @@
+"""A source video is looked at: first its beginning, then, once, every frame of it."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from services.common.errors import ProblemError
+from services.common.faces.finder import FaceFinder
+from services.talkinghead.draft.lips import Floats
+from services.talkinghead.face.square import FaceSquare
+from services.talkinghead.revoice.follow import FaceFollower
+from services.talkinghead.revoice.track import FaceTrack, make_track
+from services.talkinghead.schemas import PortraitOptions, PortraitReport, TrackOptions, TrackReport
+from services.talkinghead.settings import TalkingHeadSettings
+from services.talkinghead.video.decode import VideoReader, open_video
+from services.talkinghead.video.encode import even_size
+from services.talkinghead.video.timeline import Timeline
+
+_LOOKED_AT: Final = 5
+"""Frames of the beginning in which a face is looked for before the job is accepted."""
+
+_NOT_MISSED: Final = 12
+"""Frames by which a header may promise more than there are: those an edit list hides, or sound that lasts longer."""
+
+
+def is_video(data: bytes) -> bool:
+    """Is this a video by its first bytes? Else it is read as a picture, whose errors say what is wrong with it."""
+    iso = data[4:8] == b"ftyp" and data[8:12] not in (b"heic", b"heix", b"mif1", b"avif")
+    riff = data[:4] == b"RIFF" and data[8:12] == b"AVI "
+    return iso or riff or data.startswith(b"\x1aE\xdf\xa3")
+
+
+def describe_video(
+    data: bytes, options: PortraitOptions, finder: FaceFinder, settings: TalkingHeadSettings
+) -> PortraitReport:
+    """What can be told at once. Raises unsupported_media, too_large, invalid_request (no face of this index)."""
+    with open_video(data, settings.threads) as reader:
+        if reader.promised_s > settings.max_source_s:
+            raise _too_long(settings.max_source_s)
+        follow = FaceFollower(finder, options.face)
+        points: Floats | None = None
+        for _, frame in islice(reader.decoded(), _LOOKED_AT):
+            points = follow(reader.upright.pixels(frame))
+            if points is not None:
+                break
+        height, width = reader.upright.shape
+        box = None if points is None else (*points.min(0).round(1).tolist(), *points.max(0).round(1).tolist())
+        return PortraitReport(
+            width=width,
+            height=height,
+            face_box=box,
+            face_size_px=None if points is None else FaceSquare.of(points).edge_px,
+            warnings=_size_warnings(reader),
+        )
+
+
+def track_video(
+    data: bytes, options: TrackOptions, finder: FaceFinder, settings: TalkingHeadSettings, check: Callable[[], None]
+) -> tuple[TrackReport, FaceTrack]:
+    """Follow the face through all frames. Raises unsupported_media, too_large, no_face, face_too_small."""
+    with open_video(data, settings.threads) as reader:
+        # 1. Every frame that decodes: when it is shown, and where the face is
+        follow = FaceFollower(finder, options.face)
+        stamps: list[int] = []
+        found: list[Floats | None] = []
+        for stamp, frame in reader.decoded():
+            check()
+            stamps.append(stamp)
+            found.append(follow(reader.upright.pixels(frame)))
+            if (stamp - stamps[0]) * reader.time_base > settings.max_source_s:
+                raise _too_long(settings.max_source_s)
+
+        # 2. A constant frame rate
+        timeline = Timeline.of(np.array(stamps, np.int64), reader.time_base, reader.guessed_fps)
+
+        # 3. The track: smooth, with the mouth at rest, and what is left alone
+        height, width = reader.upright.shape
+        track, untouched = make_track(found, np.array(stamps, np.int64), timeline, (height, width))
+        report = TrackReport(
+            width=width,
+            height=height,
+            fps=track.fps.as_integer_ratio(),
+            frames=len(track.shown),
+            warnings=_size_warnings(reader) + _time_warnings(reader, timeline, len(stamps)) + untouched,
+        )
+        return report, track
+
+
+def _too_long(limit_s: float) -> ProblemError:
+    return ProblemError(
+        "too_large", f"source: the video lasts more than {limit_s:g} s, which is the limit", param="portrait"
+    )
+
+
+def _size_warnings(reader: VideoReader) -> list[str]:
+    height, width = reader.upright.shape
+    warnings = []
+    if reader.upright.halved:
+        warnings.append(
+            f"source: the video is too large to be voiced anew as it is; it was scaled to {width} x {height}"
+        )
+    if (height, width) != even_size(height, width):
+        warnings.append("source: H.264 needs even edges; the last row or column is doubled")
+    return warnings
+
+
+def _time_warnings(reader: VideoReader, timeline: Timeline, decoded: int) -> list[str]:
+    warnings = []
+    promised = reader.promised_frames or int(reader.promised_s * timeline.fps)
+    if reader.damaged or promised - decoded > _NOT_MISSED:
+        of = f" of {promised}" if promised > decoded else ""
+        warnings.append(f"source: the video is damaged or cut short; {decoded}{of} frames can be decoded and are used")
+    if not timeline.steady:
+        warnings.append(
+            f"source: its frames are not evenly spaced; the video is made at {float(timeline.fps):.3g} frames a second"
+        )
+    return warnings
