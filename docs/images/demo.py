@@ -55,7 +55,7 @@ def relations_text(answer: dict[str, Any]) -> str:
     lines = []
     for relation in surest:
         first, second = sorted(relation["probabilities"].items(), key=lambda item: -item[1])[:2]
-        pair = " – ".join(relation["pair"])
+        pair = " and ".join(relation["pair"])
         lines.append(f"{pair}: {first[0]} {first[1]:.0%} ({second[0]} {second[1]:.0%})")
     return "\n".join(lines)
 
