@@ -73,7 +73,9 @@ def export_command(
 def bench_command(
     portrait: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a picture with one face")],
     speech: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a sound file")],
-    frames: Annotated[int, typer.Option(min=1, help="compared with the published sampler, seconds for each; 16 fill two batches")] = 16,
+    frames: Annotated[
+        int, typer.Option(min=1, help="compared with the published sampler, seconds for each; 16 fill two batches")
+    ] = 16,
     plot: Annotated[Path | None, typer.Option(help="PNG to write: quality against steps")] = None,
     as_json: AsJson = False,
 ) -> None:
