@@ -1,7 +1,7 @@
 """Prepared speech as a safetensors file: what a segment and the sound track need, and nothing of the words."""
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,12 @@ from safetensors.numpy import load, save
 from services.common.errors import ProblemError
 from services.talkinghead.speech.actions import ACTIONS
 
-_HIDDEN: Final = 64
-
 
 @dataclass(frozen=True)
 class PreparedSpeech:
     """T frames of speech at 25 fps."""
 
     actions: NDArray[np.float32]  # (T, 11), free of jitter
-    hidden: NDArray[np.float32]  # (2 T, 64), 50 Hz
     loudness: NDArray[np.float32]  # (T,)
     soundtrack: bytes  # AAC in MP4
 
@@ -31,7 +28,6 @@ class PreparedSpeech:
         data: bytes = save(
             {
                 "actions": np.ascontiguousarray(self.actions),
-                "hidden": np.ascontiguousarray(self.hidden),
                 "loudness": np.ascontiguousarray(self.loudness),
                 "soundtrack": np.frombuffer(self.soundtrack, np.uint8),
             }
@@ -43,9 +39,7 @@ class PreparedSpeech:
         """Raises invalid_request where ``data`` is not what ``to_bytes`` wrote."""
         try:
             arrays = load(data)
-            actions, hidden, loudness = (
-                np.asarray(arrays[key], np.float32) for key in ("actions", "hidden", "loudness")
-            )
+            actions, loudness = (np.asarray(arrays[key], np.float32) for key in ("actions", "loudness"))
             soundtrack = arrays["soundtrack"].tobytes()
         except (SafetensorError, KeyError, ValueError) as error:
             raise ProblemError(
@@ -54,7 +48,7 @@ class PreparedSpeech:
                 param="speech",
             ) from None
         frames = len(actions)
-        shapes = (actions.shape, hidden.shape, loudness.shape)
-        if frames == 0 or shapes != ((frames, len(ACTIONS)), (2 * frames, _HIDDEN), (frames,)):
+        shapes = (actions.shape, loudness.shape)
+        if frames == 0 or shapes != ((frames, len(ACTIONS)), (frames,)):
             raise ProblemError("invalid_request", f"speech: its arrays have the shapes {shapes}", param="speech")
-        return cls(actions, hidden, loudness, soundtrack)
+        return cls(actions, loudness, soundtrack)

@@ -109,7 +109,7 @@ class TalkingHead:
     def prepare_speech(self, audio: SpeechAudio) -> tuple[SpeechReport, PreparedSpeech]:
         """Decoded speech -> facial actions."""
         speech = self._models.speech(audio.samples)
-        prepared = PreparedSpeech(smooth_actions(speech.actions), speech.hidden, speech.loudness, audio.soundtrack)
+        prepared = PreparedSpeech(smooth_actions(speech.actions), speech.loudness, audio.soundtrack)
         warnings = list(audio.warnings)
         if not prepared.actions.any():
             warnings.append("speech: no voice was heard in it; the mouth stays shut")

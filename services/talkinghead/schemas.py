@@ -71,7 +71,7 @@ class SpeechReport(BaseModel):
     """Header ``X-Report`` of the answer of ``POST /v1/speech``.
 
     The body is a safetensors file with all that segments and the sound track need: ``actions`` (frames, 11) float32 at
-    25 fps, ``hidden`` (2 * frames, 64) float32 at 50 Hz, ``loudness`` (frames,) float32, and ``soundtrack`` uint8: the
+    25 fps, ``loudness`` (frames,) float32, and ``soundtrack`` uint8: the
     speech at its own rate and channels as AAC in MP4. Errors: unsupported_media, audio_empty, audio_silent,
     audio_too_long.
     """

@@ -5,12 +5,11 @@ from services.common.errors import ProblemError
 from services.talkinghead.container import PreparedSpeech
 
 
-def prepared(frames: int = 3, hidden_frames: int = 6) -> PreparedSpeech:
+def prepared(frames: int = 3, loudness_frames: int = 3) -> PreparedSpeech:
     rng = np.random.default_rng(0)
     return PreparedSpeech(
         rng.random((frames, 11), dtype=np.float32),
-        rng.random((hidden_frames, 64), dtype=np.float32),
-        rng.random(frames, dtype=np.float32),
+        rng.random(loudness_frames, dtype=np.float32),
         b"sound",
     )
 
@@ -18,7 +17,7 @@ def prepared(frames: int = 3, hidden_frames: int = 6) -> PreparedSpeech:
 def test_what_was_prepared_comes_back_bit_for_bit():
     speech = prepared()
     read = PreparedSpeech.from_bytes(speech.to_bytes())
-    for name in ("actions", "hidden", "loudness"):
+    for name in ("actions", "loudness"):
         assert np.array_equal(getattr(read, name), getattr(speech, name))
     assert read.soundtrack == b"sound"
     assert read.frames == 3

@@ -40,6 +40,6 @@ class SpeechHead(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = F.gelu(self.inward(self.drop(self.norm(features)).transpose(1, 2)))
         hidden = self.hidden(self.listen(x)).transpose(1, 2)
-        hidden = F.layer_norm(hidden, (HIDDEN,))  # the denoiser is fed with it: mean 0, variance 1
+        hidden = F.layer_norm(hidden, (HIDDEN,))
         out = self.outward(self.blend(F.gelu(self.to_frames(hidden.transpose(1, 2))))).transpose(1, 2)
         return hidden, out[..., :-1], out[..., -1]

@@ -1,4 +1,4 @@
-"""The speech network: any length of speech -> facial actions, hidden vectors and loudness, on the video's clock."""
+"""The speech network: any length of speech -> facial actions and loudness, on the video's clock."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLES_PER_FRAME
-from services.talkinghead.speech.head import HIDDEN, SpeechHead
+from services.talkinghead.speech.head import SpeechHead
 from services.talkinghead.speech.whisper import LogMel, WhisperEncoder
 
 FloatArray = NDArray[np.float32]
@@ -33,8 +33,6 @@ RAMP_FRAMES: Final = 5
 class Speech:
     """What T video frames (25 fps) of speech hold; T = ceil(samples / 640)."""
 
-    hidden: FloatArray
-    """(2 T, 64) at 50 Hz."""
     actions: FloatArray
     """(T, 11) in [0, 1], columns as in ``ACTIONS``; exactly 0 where nobody speaks."""
     loudness: FloatArray
@@ -63,7 +61,6 @@ class SpeechNetwork:
         if wave.ndim != 1 or len(wave) == 0:
             raise ValueError(f"wave has shape {wave.shape}, expected (samples,) with at least one sample")
         n_frames = -(-len(wave) // SAMPLES_PER_FRAME)
-        hidden = np.zeros((2 * n_frames, HIDDEN), np.float32)
         outputs = np.zeros((n_frames, len(ACTIONS) + 1), np.float32)  # the last column is the logit of speech
         loudness = np.zeros(n_frames, np.float32)
 
@@ -73,24 +70,22 @@ class SpeechNetwork:
             samples = wave[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
             samples = np.pad(samples, (0, (stop - start) * SAMPLES_PER_FRAME - len(samples)))
             loudness[start:stop] = np.sqrt((samples.reshape(-1, SAMPLES_PER_FRAME) ** 2).mean(1))
-            window_hidden, window_outputs = self._window(torch.from_numpy(samples))
             fade = np.ones(stop - start, np.float32)
             ramp = (np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5) / OVERLAP_FRAMES
             if start > 0:
                 fade[:OVERLAP_FRAMES] = ramp
             if start + hop < n_frames - OVERLAP_FRAMES:  # another window follows
                 fade[-OVERLAP_FRAMES:] = ramp[::-1]
-            hidden[2 * start : 2 * stop] += fade.repeat(2)[:, None] * window_hidden.numpy()
-            outputs[start:stop] += fade[:, None] * window_outputs.numpy()
+            outputs[start:stop] += fade[:, None] * self._window(torch.from_numpy(samples)).numpy()
 
         gate = speech_gate(outputs[:, -1], loudness)
-        return Speech(hidden, np.clip(outputs[:, :-1], 0, 1) * gate[:, None], loudness)
+        return Speech(np.clip(outputs[:, :-1], 0, 1) * gate[:, None], loudness)
 
     @torch.inference_mode()
-    def _window(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Up to 30 s of whole frames -> hidden (2 T, 64), actions and the logit of speech (T, 12)."""
-        hidden, actions, speaking = self._head(self._encoder(self._log_mel(samples[None])))
-        return hidden[0], torch.cat([actions[0], speaking[0, :, None]], dim=1)
+    def _window(self, samples: Tensor) -> Tensor:
+        """Up to 30 s of whole frames -> actions and the logit of speech (T, 12)."""
+        _hidden, actions, speaking = self._head(self._encoder(self._log_mel(samples[None])))
+        return torch.cat([actions[0], speaking[0, :, None]], dim=1)
 
 
 def speech_gate(logits: FloatArray, loudness: FloatArray) -> FloatArray:

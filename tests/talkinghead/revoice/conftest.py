@@ -39,4 +39,4 @@ def babble() -> PreparedSpeech:
     """24 frames: the jaw goes up and down, then half a second of silence."""
     actions = np.zeros((24, len(ACTIONS)), np.float32)
     actions[:12, 0] = 0.25 + 0.25 * np.sin(np.arange(12))
-    return PreparedSpeech(actions, np.zeros((48, 64), np.float32), np.zeros(24, np.float32), b"")
+    return PreparedSpeech(actions, np.zeros(24, np.float32), b"")

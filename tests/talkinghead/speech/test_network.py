@@ -25,7 +25,6 @@ def test_a_frame_for_every_begun_40_ms(network, samples):
     speech = network(np.full(samples, 0.01, np.float32))
     n_frames = -(-samples // 640)
     assert speech.actions.shape == (n_frames, 11)
-    assert speech.hidden.shape == (2 * n_frames, 64)
     assert speech.loudness.shape == (n_frames,)
 
 
