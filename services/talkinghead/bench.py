@@ -26,7 +26,8 @@ from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Canvas
 from services.talkinghead.face.square import SQUARE_PX
 from services.talkinghead.models import Models
-from services.talkinghead.pipeline import Portrait, TalkingHead
+from services.talkinghead.pipeline import TalkingHead
+from services.talkinghead.portrait.analyse import Portrait
 from services.talkinghead.schemas import FPS, SegmentOptions
 
 PUBLISHED_STEPS: Final = 200

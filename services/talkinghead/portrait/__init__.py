@@ -1,0 +1,1 @@
+"""A still portrait is made to talk."""
