@@ -59,7 +59,7 @@ class Raconteur:
         text: str | None = None,
         steps: int | None = None,
         seed: int | None = None,
-        face: int | None = None,
+        face: str | None = None,
         still: bool = False,
         rest: str | None = None,
     ) -> Json:

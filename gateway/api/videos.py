@@ -18,6 +18,7 @@ from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
 from gateway.jobs.records import FileRecord, Job, NewJob, new_id
 from gateway.media import has_face, has_sound
 from services.common.errors import ProblemError
+from services.talkinghead.schemas import read_face
 
 _PROBLEMS: Final = problems(
     "unsupported_media",
@@ -55,7 +56,14 @@ async def talk(
     text: Annotated[str | None, Form(description="or a text to be spoken", examples=["Good morning."])] = None,
     steps: Annotated[int, Form(ge=1, le=50, description="denoising steps: more is finer and slower")] = 4,
     seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
-    face: Annotated[int | None, Form(ge=0, description="which face, from the left, where there are several")] = None,
+    face: Annotated[
+        str | None,
+        Form(
+            description="which of several faces: its index from the left, `largest`, or a box `[x0, y0, x1, y1]` in "
+            "pixels of the upright source",
+            examples=["largest"],
+        ),
+    ] = None,
     still: Annotated[bool, Form(description="no blink and no sway: nothing moves but the lower face")] = False,
     rest: Annotated[
         Rest, Form(description="of a video that is longer than the speech: keep it (silent) or cut it off")
@@ -68,9 +76,10 @@ async def talk(
     """A job that makes the portrait say the speech (or the text): H.264 and AAC in MP4, a picture's at 25 fps.
 
     A video is voiced anew: its lips are edited and its sound is replaced; frame rate, size and everything else in its
-    frames are kept. While the speech lasts longer, the video is played back and forth. `face` counts in the first frame
-    that shows one; by default it is the largest. Frames without the face, with a profile or a tiny one pass through
-    untouched and are named in `warnings`. `still` says nothing about a video.
+    frames are kept. While the speech lasts longer, the video is played back and forth. `face` is chosen in the first
+    frame that shows one; by default it is the largest, while a picture with several faces asks for a choice. Frames
+    without the face, with a profile or a tiny one pass through untouched and are named in `warnings`. `still` says
+    nothing about a video.
 
     Portrait and speech are checked before the job is accepted; while the service is too busy for that, the job is
     accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`, and watch it
@@ -79,6 +88,7 @@ async def talk(
     `curl -F portrait=@portrait.jpg -F speech=@speech.wav http://127.0.0.1:8000/v1/videos`
     """
     _check_sources(parts, portrait=portrait, portrait_id=portrait_id, speech=speech, speech_id=speech_id, text=text)
+    choice = None if face is None else read_face(face)
     async with _Incoming(parts) as incoming:
         face_file = await incoming.file(portrait, portrait_id, PORTRAIT, has_face)
         speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
@@ -88,7 +98,7 @@ async def talk(
             text=text,
             steps=steps,
             seed=seed,
-            face=face,
+            face=choice,
             still=still,
             rest=rest,
             segment_frames=parts.settings.segment_frames,

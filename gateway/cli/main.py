@@ -85,7 +85,9 @@ def talk(
     text: Annotated[str | None, typer.Option(help="a text to be spoken instead of SPEECH")] = None,
     steps: Annotated[int | None, typer.Option(min=1, max=50, help="denoising steps: more is finer and slower")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    face: Annotated[int | None, typer.Option(min=0, help="which face, from the left, where there are several")] = None,
+    face: Annotated[
+        str | None, typer.Option(help="which of several: its index from the left, largest, or a box x0,y0,x1,y1")
+    ] = None,
     still: Annotated[bool, typer.Option("--still", help="no blink and no sway: only the lower face moves")] = False,
     rest: Annotated[Rest, typer.Option(help="of a video that is longer than the speech: keep or cut it")] = "keep",
     as_json: AsJson = False,

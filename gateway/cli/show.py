@@ -28,7 +28,7 @@ _HINTS: Final = {
     "one_person": "use a photo that shows two or more people, or give their boxes with --boxes",
     "unknown_person": "raconteur story PHOTO lists the symbols",
     "no_face": "use a portrait that looks at the camera",
-    "several_faces": "choose one with --face (0 is the leftmost)",
+    "several_faces": "choose one with --face: 0 is the leftmost, largest, or a box x0,y0,x1,y1",
     "face_too_small": "crop the portrait around the face or use a larger picture",
     "audio_silent": "record again, nearer to the microphone",
     "audio_too_long": "cut the speech",

@@ -4,6 +4,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
+from services.talkinghead.schemas import FaceChoice
+
 VIDEO: Final = "video"
 
 PORTRAIT: Final = "portrait"
@@ -29,7 +31,7 @@ class VideoInput(BaseModel):
     text: str | None = None
     steps: int
     seed: int
-    face: int | None = None
+    face: FaceChoice | None = None
     still: bool = False
     rest: Rest = "keep"
     segment_frames: int

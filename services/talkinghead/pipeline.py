@@ -20,6 +20,7 @@ from services.talkinghead.revoice.prepare import describe_video, is_video, track
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import (
     FPS,
+    FaceChoice,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -111,7 +112,7 @@ class TalkingHead:
             shape, pixel_aspect = reader.upright.shape, reader.upright.pixel_aspect
             return self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
 
-    def portrait(self, data: bytes, face: int | None) -> Portrait:
+    def portrait(self, data: bytes, face: FaceChoice | None) -> Portrait:
         """Analyse an encoded image; the last few are remembered by their content."""
         return self._portraits.of(data, face)
 

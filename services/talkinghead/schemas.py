@@ -4,11 +4,13 @@ A video is made segment by segment and the service keeps nothing between calls: 
 voiced anew, with its face track) and the prepared speech travel with every segment.
 """
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
-Box = tuple[float, float, float, float]
+from services.common.errors import ProblemError
+
+Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 FPS: Final = 25
 """Frames per second of a video made from a still portrait."""
@@ -17,17 +19,48 @@ LONGEST_SEGMENT: Final = 250
 """Frames of one segment."""
 
 
+LARGEST: Final = "largest"
+
+
+def _ordered(box: Box) -> Box:
+    if not (box[0] < box[2] and box[1] < box[3]):
+        raise ValueError("a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1")
+    return box
+
+
+FaceChoice = Annotated[int, Field(ge=0)] | Literal["largest"] | Annotated[Box, AfterValidator(_ordered)]
+"""Which of several faces: its index from the left, the largest, or the one in a box ``[x0, y0, x1, y1]`` in pixels of
+the upright source. Of a video the first frame that shows a face is meant."""
+
+_FACE_CHOICE: Final[TypeAdapter[FaceChoice]] = TypeAdapter(FaceChoice)
+
+
+def read_face(text: str) -> FaceChoice:
+    """``largest``, ``1`` or ``[x0, y0, x1, y1]`` (brackets may be left out); raises invalid_request."""
+    said = text.strip()
+    try:
+        return _FACE_CHOICE.validate_python(said.strip("[]").split(",") if "," in said else said)
+    except ValidationError:
+        raise ProblemError(
+            "invalid_request",
+            f"face: it is {text!r}; say '{LARGEST}', an index from the left (0, 1, ...), or a box [x0, y0, x1, y1] "
+            "in pixels with x0 < x1 and y0 < y1",
+            param="face",
+        ) from None
+
+
 class PortraitOptions(BaseModel):
     """JSON form field ``options`` of ``POST /v1/portraits``, beside the file ``portrait`` (a picture or a video)."""
 
-    face: int | None = Field(None, ge=0, description="index of the face, from the left, where there are several")
+    face: FaceChoice | None = Field(None, description="which face; null: the only one, of a video the largest")
 
 
 class PortraitReport(BaseModel):
     """Answer of ``POST /v1/portraits``: the portrait is fit to talk.
 
     Of a video the first frames are looked at. Without ``face`` the largest is taken there; where no face shows yet,
-    box and size are null. Errors: unsupported_media, too_large, no_face, several_faces, face_too_small.
+    box and size are null. Errors: unsupported_media, too_large, no_face, several_faces, face_too_small,
+    invalid_request (no face of this index or in this box; the problem lists the boxes found as ``faces``).
     """
 
     width: int
@@ -40,9 +73,7 @@ class PortraitReport(BaseModel):
 class TrackOptions(BaseModel):
     """JSON form field ``options`` of ``POST /v1/tracks``, beside the file ``portrait``, a video."""
 
-    face: int | None = Field(
-        None, ge=0, description="index of the face, from the left, in the first frame that shows one; null: the largest"
-    )
+    face: FaceChoice | None = Field(None, description="which face in the first frame that shows one; null: the largest")
 
 
 class TrackReport(BaseModel):
@@ -51,7 +82,8 @@ class TrackReport(BaseModel):
     The body is a safetensors file with all that segments need beside the video itself: per decoded frame ``stamps``
     (S,) int64, ``landmarks`` and ``neutral`` (S, 68, 2) float32, ``strength`` (S,) float32 (0: the frame passes through
     untouched), and ``shown`` (N,) int64: the decoded frame at each place of the video at a constant frame rate.
-    ``warnings`` names the ranges of untouched frames. Errors: unsupported_media, too_large, no_face, face_too_small.
+    ``warnings`` names the ranges of untouched frames. Errors: unsupported_media, too_large, no_face, face_too_small,
+    invalid_request.
     """
 
     width: int = Field(description="of the upright video, as it is made")
@@ -94,7 +126,7 @@ class SegmentOptions(BaseModel):
     frames: int = Field(ge=1, le=LONGEST_SEGMENT)
     steps: int = Field(4, ge=1, le=50, description="denoising steps")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the denoiser's noise, the blinks and the sway")
-    face: int | None = Field(None, ge=0, description="index of the face, from the left, where there are several")
+    face: FaceChoice | None = Field(None, description="which face, as the portrait was looked at")
     still: bool = Field(False, description="no blink and no sway: nothing moves but the lower face")
 
 

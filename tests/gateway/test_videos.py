@@ -117,6 +117,8 @@ def test_bad_input_is_refused_at_once_and_leaves_nothing(stack: Stack, portrait:
         ({"portrait_id": "x"}, "speech"),
         ({"portrait_id": "x", "text": "a", "steps": "51"}, "steps"),
         ({"portrait_id": "x", "text": "a", "rest": "loop"}, "rest"),
+        ({"portrait_id": "x", "text": "a", "face": "-1"}, "face"),
+        ({"portrait_id": "x", "text": "a", "face": "[30, 0, 10, 20]"}, "face"),
     ],
 )
 def test_a_request_that_makes_no_sense_names_the_field(stack: Stack, fields: dict[str, str], param: str):
@@ -125,11 +127,15 @@ def test_a_request_that_makes_no_sense_names_the_field(stack: Stack, fields: dic
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (422, "invalid_request", param)
 
 
-def test_several_faces_are_fine_when_one_is_chosen(stack: Stack):
+@pytest.mark.parametrize(
+    ("face", "choice"),
+    [("1", 1), ("largest", "largest"), ("[8, 8, 40.5, 40]", [8, 8, 40.5, 40]), ("8,8,40,40", [8, 8, 40, 40])],
+)
+def test_several_faces_are_fine_when_one_is_chosen(stack: Stack, face: str, choice: object):
     files = {"portrait": picture("several_faces"), "speech": wav(0.5)}
-    job = stack.http.post("/v1/videos", files=files, data={"face": 1}).json()
+    job = stack.http.post("/v1/videos", files=files, data={"face": face}).json()
 
-    assert stack.wait(job["id"])["input"]["face"] == 1
+    assert stack.wait(job["id"])["input"]["face"] == choice
 
 
 def test_a_job_is_accepted_while_the_service_is_busy_and_checks_its_input_itself(stack: Stack):

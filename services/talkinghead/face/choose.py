@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.common.faces.finder import Face
 from services.talkinghead.face.square import FaceSquare, Floats
+from services.talkinghead.schemas import LARGEST, FaceChoice
 
 SMALLEST_SQUARE_PX: Final = 64
 """Edge of the face square below which lips are a handful of pixels; the square is 3.5 eye distances wide."""
@@ -18,30 +20,59 @@ MOST_TURNED: Final = 0.27
 """|turn| above which one half of the mouth is foreshortened too much to be moved credibly: about 35 degrees."""
 
 
-def choose_face(faces: Sequence[Face], index: int | None) -> Face:
+_IN_BOX: Final = 0.5
+"""Of the smaller of the two, what a face and the box that chooses it share: a box may be drawn about the whole head,
+or about eyes and mouth."""
+
+
+def choose_face(faces: Sequence[Face], choice: FaceChoice | None) -> Face:
     """The face to animate, ``faces`` from left to right.
 
-    Raises no_face, several_faces (no ``index``; the problem lists the boxes as ``faces``), invalid_request (no such
-    index).
+    Raises no_face, several_faces (no ``choice``), invalid_request (no such index, none in the box). Both last ones list
+    the boxes as ``faces``.
     """
     if not faces:
         raise ProblemError(
             "no_face", "portrait: no face was found; both eyes and the mouth must show", param="portrait"
         )
-    if index is None and len(faces) > 1:
+    if choice is None and len(faces) > 1:
         raise ProblemError(
             "several_faces",
-            f"portrait: {len(faces)} faces were found; say which with 'face', 0 (leftmost) to {len(faces) - 1}",
+            f"portrait: {len(faces)} faces were found; say which with 'face': 0 (leftmost) to {len(faces) - 1}, "
+            f"'{LARGEST}', or a box [x0, y0, x1, y1]",
             param="face",
-            faces=[[round(float(edge), 1) for edge in face.box] for face in faces],
+            faces=_boxes(faces),
         )
-    if index is not None and index >= len(faces):
-        raise ProblemError(
-            "invalid_request",
-            f"face: it is {index}, but the portrait has {len(faces)} face(s), counted from 0 at the left",
-            param="face",
-        )
-    return faces[index or 0]
+    return pick_face(faces, 0 if choice is None else choice, "the portrait")
+
+
+def pick_face(faces: Sequence[Face], choice: FaceChoice, where: str) -> Face:
+    """One of the ``faces`` (at least one, from left to right) found in ``where``; raises invalid_request."""
+    if choice == LARGEST:
+        return max(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])))
+    if isinstance(choice, int):
+        if choice < len(faces):
+            return faces[choice]
+        reason = f"it is {choice}, but {where} has {len(faces)} face(s), counted from 0 at the left"
+    else:
+        box = np.array(choice)
+        within = [face for face in faces if _overlap(face.box, box)[0] >= _IN_BOX]
+        if within:
+            return max(within, key=lambda face: _overlap(face.box, box)[1])
+        reason = f"none is in the box {list(choice)}; {where} has {len(faces)} face(s) at {_boxes(faces)}"
+    raise ProblemError("invalid_request", f"face: {reason}", param="face", faces=_boxes(faces))
+
+
+def _boxes(faces: Sequence[Face]) -> list[list[float]]:
+    return [[round(float(edge), 1) for edge in face.box] for face in faces]
+
+
+def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float]:
+    """What two boxes share, as part of the smaller one and of both together."""
+    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = float(max(width, 0) * max(height, 0))
+    areas = [float(np.prod(box[2:] - box[:2])) for box in (a, b)]
+    return shared / max(min(areas), 1e-6), shared / max(sum(areas) - shared, 1e-6)
 
 
 def check_size(square: FaceSquare) -> None:

@@ -16,6 +16,7 @@ from services.talkinghead.draft.warp import Bytes, Canvas, PortraitWarp
 from services.talkinghead.face.choose import check_size, choose_face, face_warnings
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.models import Models
+from services.talkinghead.schemas import FaceChoice
 from services.talkinghead.video.encode import even_size
 
 MAX_PORTRAIT_PIXELS: Final = 25_000_000
@@ -45,10 +46,10 @@ class Portraits:
 
     def __init__(self, models: Models, kept: int) -> None:
         self._models, self._kept = models, kept
-        self._known: OrderedDict[tuple[str, int | None], Portrait] = OrderedDict()
+        self._known: OrderedDict[tuple[str, FaceChoice | None], Portrait] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, data: bytes, face: int | None) -> Portrait:
+    def of(self, data: bytes, face: FaceChoice | None) -> Portrait:
         """The portrait of an encoded image; the errors are those of ``PortraitReport``."""
         key = (hashlib.sha256(data).hexdigest(), face)
         with self._lock:
@@ -63,7 +64,7 @@ class Portraits:
         return found
 
 
-def analyse(data: bytes, face: int | None, models: Models) -> Portrait:
+def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
     """Decode an encoded image, choose its face and prepare all that its frames share."""
     picture = read_picture(data, max_pixels=MAX_PORTRAIT_PIXELS, param="portrait")
     pixels, warnings = picture.pixels, list(picture.warnings)

@@ -5,10 +5,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.errors import ProblemError
 from services.common.faces.finder import Face, FaceFinder
 from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.warp import Bytes
+from services.talkinghead.face.choose import pick_face
+from services.talkinghead.schemas import FaceChoice
 
 _LOOK_AROUND: Final = 2.2
 """Edge of the part of the picture in which a face is looked for again, in edges of its box."""
@@ -27,14 +28,13 @@ class FaceFollower:
     the only one in the picture.
     """
 
-    def __init__(self, finder: FaceFinder, index: int | None) -> None:
-        """``index`` counts faces from the left; None takes the largest."""
-        self._finder, self._index = finder, index
+    def __init__(self, finder: FaceFinder, choice: FaceChoice) -> None:
+        self._finder, self._choice = finder, choice
         self._last: Face | None = None
         self._seen = True
 
     def __call__(self, pixels: Bytes) -> Floats | None:
-        """(H, W, 3) RGB -> (68, 2) landmarks in its pixels, or None. Raises invalid_request: no face ``index``."""
+        """(H, W, 3) RGB -> (68, 2) landmarks in its pixels, or None. Raises invalid_request: no such face."""
         face = None
         if self._last is None:
             face = self._choose(self._finder.find(pixels))
@@ -51,16 +51,7 @@ class FaceFollower:
     def _choose(self, faces: list[Face]) -> Face | None:
         if not faces:
             return None
-        if self._index is None:
-            return max(faces, key=lambda face: _edge(face.box))
-        if self._index >= len(faces):
-            raise ProblemError(
-                "invalid_request",
-                f"face: it is {self._index}, but the first frame of the video that shows a face has {len(faces)}, "
-                "counted from 0 at the left",
-                param="face",
-            )
-        return faces[self._index]
+        return pick_face(faces, self._choice, "the first frame of the video that shows a face")
 
     def _near(self, pixels: Bytes, last: Face) -> list[Face]:
         """Faces around ``last``: the detector runs once on a part of the picture, not on the whole and its tiles."""

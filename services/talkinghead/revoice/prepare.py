@@ -12,7 +12,7 @@ from services.talkinghead.draft.lips import Floats
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.revoice.follow import FaceFollower
 from services.talkinghead.revoice.track import FaceTrack, make_track
-from services.talkinghead.schemas import PortraitOptions, PortraitReport, TrackOptions, TrackReport
+from services.talkinghead.schemas import LARGEST, FaceChoice, PortraitOptions, PortraitReport, TrackOptions, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.video.decode import VideoReader, open_video
 from services.talkinghead.video.encode import even_size
@@ -35,11 +35,11 @@ def is_video(data: bytes) -> bool:
 def describe_video(
     data: bytes, options: PortraitOptions, finder: FaceFinder, settings: TalkingHeadSettings
 ) -> PortraitReport:
-    """What can be told at once. Raises unsupported_media, too_large, invalid_request (no face of this index)."""
+    """What can be told at once. Raises unsupported_media, too_large, invalid_request (no such face)."""
     with open_video(data, settings.threads) as reader:
         if reader.promised_s > settings.max_source_s:
             raise _too_long(settings.max_source_s)
-        follow = FaceFollower(finder, options.face)
+        follow = FaceFollower(finder, _choice(options))
         points: Floats | None = None
         for _, frame in islice(reader.decoded(), _LOOKED_AT):
             points = follow(reader.upright.pixels(frame))
@@ -59,10 +59,13 @@ def describe_video(
 def track_video(
     data: bytes, options: TrackOptions, finder: FaceFinder, settings: TalkingHeadSettings, check: Callable[[], None]
 ) -> tuple[TrackReport, FaceTrack]:
-    """Follow the face through all frames. Raises unsupported_media, too_large, no_face, face_too_small."""
+    """Follow the face through all frames.
+
+    Raises unsupported_media, too_large, no_face, face_too_small, invalid_request (no such face).
+    """
     with open_video(data, settings.threads) as reader:
         # 1. Every frame that decodes: when it is shown, and where the face is
-        follow = FaceFollower(finder, options.face)
+        follow = FaceFollower(finder, _choice(options))
         stamps: list[int] = []
         found: list[Floats | None] = []
         for stamp, frame in reader.decoded():
@@ -86,6 +89,10 @@ def track_video(
             warnings=_size_warnings(reader) + _time_warnings(reader, timeline, len(stamps)) + untouched,
         )
         return report, track
+
+
+def _choice(options: PortraitOptions | TrackOptions) -> FaceChoice:
+    return LARGEST if options.face is None else options.face
 
 
 def _too_long(limit_s: float) -> ProblemError:

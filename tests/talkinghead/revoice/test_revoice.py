@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -36,6 +37,11 @@ def made_frames(head, video, track, speech, span):
 def source_frames(video):
     with open_video(video, 1) as reader:
         return [reader.upright.pixels(frame) for _, frame in reader.decoded()]
+
+
+def larger(pixels):
+    height, width = pixels.shape[:2]
+    return cv2.resize(pixels[height // 12 : -height // 12, width // 12 : -width // 12], (width, height))
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +105,10 @@ class TestTrack:
             track_of(talking_head, make_video([person(0)]), face=1)
         assert (caught.value.code, caught.value.param) == ("invalid_request", "face")
 
-    def test_the_chosen_person_is_followed_beside_another(self, talking_head, person):
-        video = make_video(np.concatenate([person(n), person(n + 3)], axis=1) for n in range(3))
-        left, right = (track_of(talking_head, video, face=face)[1].landmarks for face in (0, 1))
+    @pytest.mark.parametrize(("left", "right"), [(0, 1), ("largest", (300, 60, 470, 280))])
+    def test_the_chosen_person_is_followed_beside_another(self, talking_head, person, left, right):
+        video = make_video(np.concatenate([larger(person(n)), person(n + 3)], axis=1) for n in range(3))
+        left, right = (track_of(talking_head, video, face=face)[1].landmarks for face in (left, right))
         assert (left[..., 0].mean(1) < 256).all()
         assert (right[..., 0].mean(1) > 256).all()
 
