@@ -22,6 +22,7 @@ OmitField = Annotated[
     str | None,
     Form(description="answers to leave out, as JSON: age, gender", examples=['["age", "gender"]']),
 ]
+BlurField = Annotated[bool, Form(description="find people, then hide their faces before anything else is done")]
 
 PHOTO_PROBLEMS: Final = ("unsupported_media", "too_large", "overloaded", "service_unavailable", "model_unavailable")
 

@@ -97,7 +97,7 @@ class RelationsAnswer(BaseModel):
 
 
 class RelationsQuestion(RelationsRequest):
-    """The JSON body. As a form: the same, ``photo`` for ``story``, and ``boxes`` and ``omit`` as in ``/v1/stories``."""
+    """The JSON body. As a form: the same, ``photo`` for ``story``, and the fields of ``/v1/stories``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -111,6 +111,7 @@ class RelationsForm(BaseModel):
     pairs: str | None = Field(None, description='JSON, for example [["P1", "P2"]]; all pairs if left out')
     boxes: str | None = Field(None, description="JSON [[x0, y0, x1, y1], ...]; these win over the detector")
     omit: str | None = Field(None, description='answers about people to leave out, as JSON: ["age", "gender"]')
+    blur_faces: bool = Field(False, description="hide the faces once people are found, before anything else is done")
     taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1)
@@ -188,7 +189,9 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         "explain": asked.explain,
         "abstain_below": asked.abstain_below,
     }
-    options = story_options(json_field("boxes", asked.boxes), json_field("omit", asked.omit), masks=False)
+    options = story_options(
+        json_field("boxes", asked.boxes), json_field("omit", asked.omit), blur_faces=asked.blur_faces
+    )
     return content, options, _question(question)
 
 

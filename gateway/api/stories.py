@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form
 from pydantic import ValidationError
 
 from gateway.api.parts import PartsDep, RequestId
-from gateway.api.photos import PHOTO_PROBLEMS, BoxesField, OmitField, PhotoFile, json_field, read_photo
+from gateway.api.photos import PHOTO_PROBLEMS, BlurField, BoxesField, OmitField, PhotoFile, json_field, read_photo
 from gateway.api.problems import problems
 from services.common.app import validation_problem
 from services.perception.schemas import Story, StoryOptions
@@ -25,11 +25,12 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "objects": [{"symbol": "O1", "box": [300.0, 310.0, 360.0, 420.0], "name": "cup", "score": 0.71}],
     "pairs": [],
     "scene": {},
-    "records": [{"id": "r1", "about": ["P1"], "kind": "age", "text": "<P1> is a man of about 35", "score": 0.8}],
-    "story": "<P1> is a man of about 35. <O1> is a cup.",
+    "records": [{"id": "r1", "about": ["P1"], "kind": "person", "text": "<P1> is a man of about 35", "score": 0.8}],
+    "sentences": [{"text": "<P1> is a man of about 35.", "records": ["r1"]}],
+    "story": "<P1> is a man of about 35.",
     "warnings": [],
     "models": {"people": "centernet"},
-    "timings_s": {"people": 0.21},
+    "timings_s": {"detect": 0.21},
 }
 
 router = APIRouter(prefix="/v1/stories", tags=["photos"])
@@ -47,19 +48,20 @@ async def tell(
     *,
     boxes: BoxesField = None,
     omit: OmitField = None,
-    masks: Annotated[bool, Form(description="answer with a mask per person")] = False,
+    blur_faces: BlurField = False,
+    masks: Annotated[bool, Form(description="answer with a mask per person and object")] = False,
 ) -> Story:
     """Who and what is in a photo, and the story that these facts make. The photo is not kept.
 
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/stories`
     """
-    options = story_options(json_field("boxes", boxes), json_field("omit", omit), masks=masks)
+    options = story_options(json_field("boxes", boxes), json_field("omit", omit), blur_faces=blur_faces, masks=masks)
     return await parts.perception.story(await read_photo(photo), options, request_id)
 
 
-def story_options(boxes: Any, omit: Any, *, masks: bool) -> StoryOptions:
+def story_options(boxes: Any, omit: Any, *, blur_faces: bool, masks: bool = False) -> StoryOptions:
     """Raises ``invalid_request`` where ``boxes`` or ``omit`` are none."""
     try:
-        return StoryOptions(boxes=boxes, omit=omit or [], masks=masks)
+        return StoryOptions(boxes=boxes, omit=omit or [], blur_faces=blur_faces, masks=masks)
     except ValidationError as error:
         raise validation_problem(error.errors()) from None

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from services.common.pictures import read_picture
-from services.common.settings import service_settings
-from services.perception.pipeline import Perception
+from services.perception.loading import load_perception
+from services.perception.pipeline import Perception, Photo
 from services.perception.schemas import StoryOptions
+from services.perception.settings import perception_settings
+from services.perception.stopwatch import Stopwatch
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -28,9 +29,9 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="warm runs of each photo; their median is printed")] = 3,
 ) -> None:
     """Seconds to load, and per photo cold and warm, in total and per stage; peak memory. One JSON object."""
-    settings = service_settings()
+    settings = perception_settings().model_copy(update={"memory_entries": 0})
     began = time.perf_counter()
-    perception = Perception.load(settings.weights_dir, settings.threads, settings.profile)
+    perception = load_perception(settings)
     load_s = time.perf_counter() - began
     rows = []
     for photo in photos:
@@ -57,9 +58,9 @@ def bench(
 def _run(perception: Perception, data: bytes) -> tuple[int, dict[str, float]]:
     """(people found, seconds per stage with ``read`` and ``total``)."""
     began = time.perf_counter()
-    picture = read_picture(data, param="photo")
+    photo = Photo.read(data)
     read_s = time.perf_counter() - began
-    story = perception(picture.pixels, StoryOptions())
+    story = perception.story(photo, StoryOptions(), Stopwatch())
     total_s = time.perf_counter() - began
     return len(story.people), {"read": round(read_s, 4), **story.timings_s, "total": round(total_s, 4)}
 

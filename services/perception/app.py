@@ -1,47 +1,88 @@
-"""HTTP server of the perception service: ``uvicorn services.perception.app:app``."""
+"""HTTP server of the perception service: ``uvicorn services.perception.app:app``.
+
+Each stage has its endpoint; each answers with what the stages before it found, too.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI, File, Form, Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
-from services.common.pictures import read_picture
 from services.common.runner import ModelRunner, Stop
-from services.common.settings import service_settings
-from services.perception.pipeline import Perception
-from services.perception.schemas import Story, StoryOptions
+from services.perception.loading import load_perception
+from services.perception.pipeline import Perception, Photo
+from services.perception.schemas import Answers, PhotoOptions, Sight, Story, StoryOptions
+from services.perception.settings import perception_settings
+from services.perception.stopwatch import Stopwatch
+from services.perception.tell.teller import tell_story
 
-_OPTIONS_DOC: Final = "JSON of StoryOptions: boxes, omit, masks"
+PhotoFile = Annotated[bytes, File(description="the encoded picture")]
+SeenBy = Annotated[str, Form(description="JSON of PhotoOptions: boxes, blur_faces")]
+ToldBy = Annotated[str, Form(description="JSON of StoryOptions: boxes, blur_faces, omit, masks")]
+NONE: Final = "{}"
 
-router = APIRouter(tags=["perception"])
+Options = TypeVar("Options", bound=BaseModel)
+Result = TypeVar("Result")
+
+router = APIRouter(prefix="/v1", tags=["perception"])
 
 
-@router.post("/v1/stories", summary="Photo to people, objects, records and story")
-async def stories(
-    request: Request,
-    photo: Annotated[bytes, File(description="the encoded picture")],
-    options: Annotated[str, Form(description=_OPTIONS_DOC)] = "{}",
-) -> Story:
+@router.post("/people", summary="1. Detect: who and what is in the photo")
+async def people(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> Sight:
+    """Raises ``no_person``, ``unsupported_media``, ``too_large``, ``invalid_request`` (as all below)."""
+    chosen = _parsed(PhotoOptions, options)
+    return await _run(request, photo, lambda seen, read, clock: seen.people(read, chosen, clock))
+
+
+@router.post("/masks", summary="2. Segment: the same with a mask per person and object")
+async def masks(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> Sight:
+    chosen = _parsed(PhotoOptions, options)
+    return await _run(request, photo, lambda seen, read, clock: seen.masks(read, chosen, clock))
+
+
+@router.post("/answers", summary="3. Ask: what the photo, each person and each two people show")
+async def answers(request: Request, photo: PhotoFile, options: ToldBy = NONE) -> Answers:
+    chosen = _parsed(StoryOptions, options)
+    return await _run(request, photo, lambda seen, read, clock: seen.answers(read, chosen, clock))
+
+
+@router.post("/stories", summary="All stages: photo to people, objects, records and story")
+async def stories(request: Request, photo: PhotoFile, options: ToldBy = NONE) -> Story:
+    chosen = _parsed(StoryOptions, options)
+    return await _run(request, photo, lambda seen, read, clock: seen.story(read, chosen, clock))
+
+
+@router.post("/stories/from-answers", summary="4. Tell: answers to records and story")
+async def stories_from_answers(answers: Answers) -> Story:
+    """What ``/v1/answers`` answered, as it was or edited. Needs no model."""
+    return tell_story(answers)
+
+
+@router.delete("/memory", summary="Forget what was worked out of the last photos")
+async def forget(request: Request) -> dict[str, int]:
+    """``forgotten``: how many results of stages there were."""
+    return {"forgotten": _loaded(request.app).memory.erase()}
+
+
+async def _run(request: Request, data: bytes, work: Callable[[Perception, Photo, Stopwatch], Result]) -> Result:
+    """Read the photo and work on it in the model's thread."""
     perception = _loaded(request.app)
-    chosen = _parsed(options)
 
-    def work(stop: Stop) -> Story:
-        picture = read_picture(photo, param="photo")
-        story = perception(picture.pixels, chosen, stop.check)
-        return story.model_copy(update={"warnings": [*picture.warnings, *story.warnings]})
+    def turn(stop: Stop) -> Result:
+        return work(perception, Photo.read(data), Stopwatch(stop.check))
 
     runner: ModelRunner = request.app.state.runner
-    return await runner.run(request, work)
+    return await runner.run(request, turn)
 
 
-def _parsed(options: str) -> StoryOptions:
+def _parsed(kind: type[Options], options: str) -> Options:
     try:
-        return StoryOptions.model_validate_json(options)
+        return kind.model_validate_json(options)
     except ValidationError as error:
         problem = validation_problem(error.errors())
         raise ProblemError(problem.code, problem.detail, param=problem.param or "options") from error
@@ -49,12 +90,10 @@ def _parsed(options: str) -> StoryOptions:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings = service_settings()
+    settings = perception_settings()
     app.state.runner = ModelRunner(settings.queue_length)
     # In a thread: /livez answers while the models load, and /readyz says so.
-    app.state.loading = asyncio.get_running_loop().run_in_executor(
-        None, Perception.load, settings.weights_dir, settings.threads, settings.profile
-    )
+    app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_perception, settings)
     try:
         yield
     finally:
@@ -80,9 +119,9 @@ def _loaded(app: FastAPI) -> Perception:
 
 app = create_app(
     title="Raconteur perception",
-    version="1",
+    version="2",
     routers=[router],
     ready=_ready,
-    max_body_bytes=service_settings().max_upload_bytes,
+    max_body_bytes=perception_settings().max_upload_bytes,
     lifespan=_lifespan,
 )

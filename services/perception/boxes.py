@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.onnx_model import Float
+from services.perception.schemas import Box
 
 
 def area(box: Float) -> float:
@@ -52,3 +53,9 @@ def cut(pixels: npt.NDArray[np.uint8], box: Float) -> tuple[npt.NDArray[np.uint8
         for value, low, limit in ((box[2], x0, width), (box[3], y0, height))
     )
     return pixels[y0:y1, x0:x1], np.array([x0, y0, x1, y1], np.float32)
+
+
+def as_box(box: Float) -> Box:
+    """As it is answered, in tenths of a pixel."""
+    x0, y0, x1, y1 = (round(float(value), 1) for value in box)
+    return x0, y0, x1, y1

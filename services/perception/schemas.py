@@ -1,11 +1,12 @@
 """What the perception service takes and answers. Boxes are [x0, y0, x1, y1] in pixels of the upright original photo."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Box = tuple[float, float, float, float]
 Symbol = Annotated[str, Field(pattern=r"^[PO][1-9][0-9]*$", examples=["P1"])]
+Omitted = Literal["age", "gender"]
 
 
 class Answer(BaseModel):
@@ -52,13 +53,14 @@ class Thing(BaseModel):
     box: Box
     name: str
     score: float = Field(ge=0, le=1)
+    mask: Mask | None = None
 
 
 class Pair(BaseModel):
     """What is seen between two people."""
 
     pair: tuple[Symbol, Symbol]
-    answers: dict[str, Answer] = Field(description="distance, touch, facing, overlap, age_gap ...")
+    answers: dict[str, Answer] = Field(description="distance, touch, looks, dress, age_gap ...")
 
 
 class Record(BaseModel):
@@ -71,28 +73,70 @@ class Record(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
-class StoryOptions(BaseModel):
-    """Options of ``POST /v1/stories``, sent as the JSON form field ``options`` beside the file ``photo``.
+class Sentence(BaseModel):
+    """A sentence of the story and the ids of the records that it tells."""
 
-    A misspelt option is refused: ``omit`` must not fail in silence.
+    text: str
+    records: list[str] = Field(min_length=1, examples=[["r1", "r4"]])
+
+
+class PhotoOptions(BaseModel):
+    """Options of every call with a photo, sent as the JSON form field ``options`` beside the file ``photo``.
+
+    A misspelt option is refused: ``blur_faces`` must not fail in silence.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     boxes: list[Box] | None = Field(None, max_length=200, description="people's boxes; these win over the detector")
-    omit: list[Literal["age", "gender"]] = Field(default_factory=list, description="answers to leave out")
-    masks: bool = Field(False, description="answer with a mask per person")
+    blur_faces: bool = Field(False, description="find people, then hide their faces before anything else is done")
 
 
-class Story(BaseModel):
+class StoryOptions(PhotoOptions):
+    """Options of ``POST /v1/answers`` and ``POST /v1/stories``."""
+
+    omit: list[Omitted] = Field(default_factory=list, description="answers to leave out")
+    masks: bool = Field(False, description="answer with a mask per person and object")
+
+
+class Sight(BaseModel):
+    """Who and what is in a photo. Masks are there where they were asked for."""
+
     width: int
     height: int
     people: list[Person]
     objects: list[Thing]
-    pairs: list[Pair]
-    scene: dict[str, Answer]
-    records: list[Record]
-    story: str
     warnings: list[str]
     models: dict[str, str] = Field(description="role -> model name and revision")
     timings_s: dict[str, float]
+
+
+class Answers(Sight):
+    """What was answered about the photo, its people (in their attributes) and each two of them, the nearest first."""
+
+    pairs: list[Pair]
+    scene: dict[str, Answer]
+
+    @model_validator(mode="after")
+    def _symbols_agree(self) -> Self:
+        """Sent back to be told, answers may have been edited: each symbol names one thing, and pairs name people."""
+        symbols = [person.symbol for person in self.people]
+        things = [thing.symbol for thing in self.objects]
+        twice = sorted({symbol for symbol in (*symbols, *things) if (*symbols, *things).count(symbol) > 1})
+        if twice:
+            raise ValueError(f"people, objects: {', '.join(twice)} is there more than once")
+        unknown = sorted({symbol for pair in self.pairs for symbol in pair.pair} - set(symbols))
+        if unknown:
+            raise ValueError(f"pairs: {', '.join(unknown)} is not one of the people")
+        held = {person.attributes["holding"].value for person in self.people if "holding" in person.attributes}
+        if held - set(things):
+            raise ValueError(f"people: {', '.join(sorted(held - set(things)))} is held and not one of the objects")
+        return self
+
+
+class Story(Answers):
+    """The answers, the records that they make, and the story that tells them."""
+
+    records: list[Record]
+    sentences: list[Sentence]
+    story: str = Field(description="the sentences, one paragraph")

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from services.common.app import create_app
 from services.common.errors import ProblemError
-from services.perception.schemas import Answer, Person, Story, StoryOptions
+from services.perception.schemas import Answer, Person, Record, Sentence, Story, StoryOptions
 from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
 from services.talkinghead.client import REPORT_HEADER
 from services.talkinghead.schemas import (
@@ -122,7 +122,11 @@ def _app(fakes: Fakes) -> FastAPI:
             objects=[],
             pairs=[],
             scene={},
-            records=[],
+            records=[
+                Record(id=f"r{n + 1}", about=[f"P{n + 1}"], kind="posture", text=f"<P{n + 1}> stands there", score=0.9)
+                for n in range(people)
+            ],
+            sentences=[Sentence(text=f"<P{n + 1}> stands there.", records=[f"r{n + 1}"]) for n in range(people)],
             story=" ".join(f"<P{n + 1}> stands there." for n in range(people)),
             warnings=["photo: only its first frame was read"] if "animated" in shown else [],
             models={},

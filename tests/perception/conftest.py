@@ -1,7 +1,9 @@
 """The real models, loaded once, and what they say about the example photo."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,11 @@ from services.common.onnx_model import OnnxModel
 from services.common.pictures import read_picture
 from services.common.registry import load_registry
 from services.common.settings import REPOSITORY
-from services.perception.pipeline import SERVICE, Perception
+from services.perception.loading import SERVICE, load_perception
+from services.perception.pipeline import Perception, Photo
 from services.perception.schemas import Mask, Story, StoryOptions
+from services.perception.settings import PerceptionSettings
+from services.perception.stopwatch import Stopwatch
 
 Pixels = npt.NDArray[np.uint8]
 EXAMPLES = REPOSITORY / "examples"
@@ -28,9 +33,19 @@ def model(role: str) -> OnnxModel:
     return OnnxModel.load(load_registry(WEIGHTS, SERVICE, "tiny")[role], WEIGHTS, SERVICE, threads=1)
 
 
+def photo_of(pixels: Pixels) -> Photo:
+    """As if these pixels had come in a file."""
+    return Photo(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), [])
+
+
+def told(perception: Perception, pixels: Pixels, **options: Any) -> Story:
+    """All stages."""
+    return perception.story(photo_of(pixels), StoryOptions.model_validate(options), Stopwatch())
+
+
 @pytest.fixture(scope="session")
 def perception() -> Perception:
-    return Perception.load(WEIGHTS, threads=1, profile="tiny")
+    return load_perception(PerceptionSettings(weights_dir=WEIGHTS, threads=1, profile="tiny", memory_entries=0))
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +62,7 @@ def officer() -> Pixels:
 
 @pytest.fixture(scope="session")
 def friends_story(perception: Perception, friends: Pixels) -> Story:
-    return perception(friends, StoryOptions(masks=True))
+    return told(perception, friends, masks=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import numpy as np
 
 from services.common.faces import Face
 from services.common.onnx_model import Float
-from services.perception.people import Subject
-from services.perception.pose import KEYPOINTS, Pose
+from services.perception.detect.people import Subject
+from services.perception.detect.pose import KEYPOINTS, Pose
 from services.perception.schemas import Answer, Person, Thing
 
 Point = tuple[float, float]

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -59,6 +60,54 @@ async def test_a_photo_turned_in_its_exif_gives_the_same_people(
     story = await read(client, stored.getvalue(), masks=True)
     assert (story.width, story.height) == (1000, 667)
     assert story.people == friends_story.people
+
+
+async def test_each_stage_can_be_called_alone(client: httpx.AsyncClient, friends_jpeg: bytes, friends_story: Story):
+    async def ask(path: str) -> dict[str, Any]:
+        answer = await client.post(path, files={"photo": friends_jpeg})
+        return dict(answer.raise_for_status().json())
+
+    people, masks, answers = [await ask(path) for path in ("/v1/people", "/v1/masks", "/v1/answers")]
+    expected = [list(person.box) for person in friends_story.people]
+    assert [person["box"] for person in people["people"]] == expected
+    assert people["people"][0]["attributes"] == {} and people["people"][0]["mask"] is None
+    assert all(person["mask"]["size"] == [667, 1000] for person in masks["people"])
+    assert answers["people"][0]["attributes"]["gender"]["model"] and "story" not in answers
+    told = await client.post("/v1/stories/from-answers", json=answers)
+    assert told.raise_for_status().json()["story"] == friends_story.story
+
+
+async def test_answers_that_contradict_themselves_are_refused(client: httpx.AsyncClient, friends_jpeg: bytes):
+    answers = (await client.post("/v1/answers", files={"photo": friends_jpeg})).json()
+    answers["pairs"][0]["pair"] = ["P1", "P9"]
+    refused = await client.post("/v1/stories/from-answers", json=answers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "P9" in refused.json()["detail"]
+
+
+async def test_a_photo_that_was_just_read_is_not_read_again_until_it_is_forgotten(
+    client: httpx.AsyncClient, friends_jpeg: bytes
+):
+    await client.delete("/v1/memory")
+    first = await read(client, friends_jpeg)
+    again = await read(client, friends_jpeg)
+    assert again.story == first.story
+    assert again.timings_s["detect"] < first.timings_s["detect"] / 5
+    assert (await client.delete("/v1/memory")).json() == {"forgotten": 3}
+    assert (await client.delete("/v1/memory")).json() == {"forgotten": 0}
+
+
+async def test_logs_hold_no_story_no_file_name_and_no_pixels(
+    client: httpx.AsyncClient, friends_jpeg: bytes, capfd: pytest.CaptureFixture[str]
+):
+    photo = ("aunt-emma.jpg", friends_jpeg)
+    told = (await client.post("/v1/stories", files={"photo": photo}, data={"options": '{"masks": true}'})).json()
+    await client.post("/v1/stories", files={"photo": ("aunt-emma.jpg", b"P1 loves P2")})
+    await client.post("/v1/stories", files={"photo": photo}, data={"options": '{"boxes": [[1, 2, 3, 99999]]}'})
+    out, err = capfd.readouterr()
+    assert told["story"]
+    for secret in ("aunt-emma", "loves", *(sentence["text"] for sentence in told["sentences"]), "99999", "JFIF"):
+        assert secret not in out + err
 
 
 def wall(width: int = 320, height: int = 240) -> bytes:

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.common.settings import service_settings
 from services.perception.app import app
+from services.perception.settings import perception_settings
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ async def test_without_its_models_it_is_not_ready_and_says_which(
     if fault == "altered":
         path.write_bytes(b"not the model")
     monkeypatch.setenv("RACONTEUR_WEIGHTS_DIR", str(weights_copy))
-    service_settings.cache_clear()
+    perception_settings.cache_clear()
     try:
         async with (
             app.router.lifespan_context(app),
@@ -39,7 +39,7 @@ async def test_without_its_models_it_is_not_ready_and_says_which(
             refused = await http.post("/v1/stories", files={"photo": b"any"})
             assert (await http.get("/livez")).status_code == 200
     finally:
-        service_settings.cache_clear()
+        perception_settings.cache_clear()
     assert ready.status_code == 503 and path.name in ready.json()["parts"]["models"]
     assert (refused.status_code, refused.json()["code"]) == (503, "model_unavailable")
     assert path.name in refused.json()["detail"]

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
-from services.perception.people import MAX_PEOPLE, Subject
-from services.perception.pipeline import Found, Perception
-from services.perception.schemas import Box, Mask, Person, Story, StoryOptions
-from services.perception.story import tell
-from tests.perception.conftest import Pixels
+from services.perception.detect.detector import Found
+from services.perception.detect.people import MAX_PEOPLE, Subject
+from services.perception.pipeline import Perception
+from services.perception.schemas import Box, Mask, Person, PhotoOptions, Story, StoryOptions
+from services.perception.segment.masks import Segmented
+from services.perception.stopwatch import Stopwatch
+from services.perception.tell.teller import tell_story
+from tests.perception.conftest import Pixels, photo_of, told
 
 WALL = np.full((240, 320, 3), 140, np.uint8)
 RIGHTMOST: Box = (662, 256, 985, 667)
@@ -23,9 +27,9 @@ def values(person: Person) -> dict[str, str]:
     return {name: answer.value for name, answer in person.attributes.items()}
 
 
-def code_of(perception: Perception, pixels: Pixels, **options) -> tuple[str, str | None]:  # noqa: ANN003 - StoryOptions
+def code_of(perception: Perception, pixels: Pixels, **options: Any) -> tuple[str, str | None]:
     with pytest.raises(ProblemError) as caught:
-        perception(pixels, StoryOptions.model_validate(options))
+        told(perception, pixels, **options)
     return caught.value.code, caught.value.param
 
 
@@ -54,16 +58,15 @@ class TestTheFriends:
 
     def test_models_and_timings_are_told(self, friends_story: Story):
         assert {"face_detector", "landmarks", "objects", "poses", "scene", "segmentation"} <= set(friends_story.models)
-        assert set(friends_story.timings_s) == {"detect", "segment", "attributes", "scene", "pairs", "story"}
+        assert set(friends_story.timings_s) == {"detect", "segment", "ask", "tell"}
 
-    def test_every_sentence_is_put_together_from_records(self, friends_story: Story, perception: Perception):
-        people, things = friends_story.people, friends_story.objects
-        facts = perception.facts(people, things, friends_story.pairs, friends_story.scene)
-        sentences = tell(people, facts)
-        assert " ".join(sentence.text for sentence in sentences) == friends_story.story
-        told = {record.text for record in friends_story.records}
-        for sentence in sentences:
-            assert sentence.facts and {fact.text for fact in sentence.facts} <= told
+    def test_every_sentence_names_its_records(self, friends_story: Story):
+        assert " ".join(sentence.text for sentence in friends_story.sentences) == friends_story.story
+        known = {record.id: record for record in friends_story.records}
+        assert len(known) == len(friends_story.records)
+        for sentence in friends_story.sentences:
+            about = {symbol for name in sentence.records for symbol in known[name].about}
+            assert set(re.findall(r"<([PO]\d+)>", sentence.text)) <= about
 
     def test_every_number_and_symbol_of_the_story_is_in_a_record(self, friends_story: Story):
         records = " ".join(record.text for record in friends_story.records)
@@ -75,12 +78,12 @@ class TestOmit:
     def test_age_and_gender_are_left_out_of_everything(
         self, perception: Perception, friends: Pixels, friends_story: Story
     ):
-        story = perception(friends, StoryOptions(omit=["age", "gender"]))
+        story = told(perception, friends, omit=["age", "gender"])
         assert len(story.people) == len(friends_story.people)
         assert not any({"age", "gender"} & set(person.attributes) for person in story.people)
         assert not any("age_gap" in pair.answers for pair in story.pairs)
-        told = story.story + " ".join(record.text for record in story.records)
-        assert not re.search(r"\b(wo)?m[ae]n\b|male|boy|girl|child|year|\bage\b|of about", told)
+        text = story.story + " ".join(record.text for record in story.records)
+        assert not re.search(r"\b(wo)?m[ae]n\b|male|boy|girl|child|year|\bage\b|of about", text)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def small_and_large(friends: Pixels, officer: Pixels) -> Pixels:
 
 class TestASmallLeftAndALargeRightPerson:
     def test_answers_stay_with_their_person(self, perception: Perception, small_and_large: Pixels):
-        small, large = perception(small_and_large, StoryOptions()).people
+        small, large = told(perception, small_and_large).people
         assert small.box[2] < 300 < large.box[0]
         self.check(small, large)
 
@@ -103,7 +106,7 @@ class TestASmallLeftAndALargeRightPerson:
         self, perception: Perception, small_and_large: Pixels, decoded: Callable[[Mask], np.ndarray]
     ):
         boxes: list[Box] = [(390, 60, 900, 640), (60, 376, 192, 620)]
-        large, small = perception(small_and_large, StoryOptions(boxes=boxes, masks=True)).people
+        large, small = told(perception, small_and_large, boxes=boxes, masks=True).people
         assert [large.box, small.box] == boxes
         assert [large.symbol, small.symbol] == ["P1", "P2"]
         self.check(small, large)
@@ -111,7 +114,7 @@ class TestASmallLeftAndALargeRightPerson:
         assert not decoded(small.mask)[:, 300:].any() and not decoded(large.mask)[:, :300].any()
 
     def test_also_in_a_mirror(self, perception: Perception, small_and_large: Pixels):
-        large, small = perception(np.ascontiguousarray(small_and_large[:, ::-1]), StoryOptions()).people
+        large, small = told(perception, np.ascontiguousarray(small_and_large[:, ::-1])).people
         self.check(small, large)
 
     @staticmethod
@@ -130,7 +133,7 @@ class TestASmallLeftAndALargeRightPerson:
 
 class TestOnePerson:
     def test_the_story_is_of_one_and_has_no_pairs(self, perception: Perception, officer: Pixels):
-        story = perception(officer, StoryOptions())
+        story = told(perception, officer)
         assert [person.symbol for person in story.people] == ["P1"] and story.pairs == []
         assert story.story.startswith("One person is in the photo") and "military uniform" in story.story
         assert not any(record.kind == "position" for record in story.records)
@@ -147,7 +150,7 @@ class TestNobody:
 
 class TestBoxesOfTheCaller:
     def test_they_win_over_the_detectors(self, perception: Perception, friends: Pixels, friends_story: Story):
-        story = perception(friends, StoryOptions(boxes=[RIGHTMOST, LEFTMOST]))
+        story = told(perception, friends, boxes=[RIGHTMOST, LEFTMOST])
         assert [person.box for person in story.people] == [RIGHTMOST, LEFTMOST]
         assert [person.score for person in story.people] == [1.0, 1.0]
         last, first = friends_story.people[-1], friends_story.people[0]
@@ -158,7 +161,7 @@ class TestBoxesOfTheCaller:
         assert "<P2>, a man" in story.story and "is on the left" in story.story
 
     def test_a_person_that_the_caller_sees_on_a_wall_is_told_without_answers(self, perception: Perception):
-        story = perception(WALL, StoryOptions(boxes=[(10, 10, 60, 200)]))
+        story = told(perception, WALL, boxes=[(10, 10, 60, 200)])
         assert story.people[0].attributes == {} and story.people[0].keypoints == []
         assert story.story.endswith("<P1> is a person.")
 
@@ -173,12 +176,12 @@ class TestBoxesOfTheCaller:
         assert code_of(perception, WALL, boxes=[(0, 0, 50, 50), box]) == ("invalid_request", "boxes.1")
 
     def test_a_box_of_a_fraction_of_a_pixel_is_survived(self, perception: Perception):
-        story = perception(WALL, StoryOptions(boxes=[(10.2, 10.2, 10.4, 10.4), (319.5, 239.5, 320, 240)], masks=True))
+        story = told(perception, WALL, boxes=[(10.2, 10.2, 10.4, 10.4), (319.5, 239.5, 320, 240)], masks=True)
         assert len(story.people) == 2
 
     def test_of_too_many_the_largest_are_told_of_with_a_warning(self, perception: Perception):
         boxes = [(float(n), 0.0, n + 10.0, 20.0 + n) for n in range(MAX_PEOPLE + 5)]
-        story = perception(WALL, StoryOptions(boxes=boxes))
+        story = told(perception, WALL, boxes=boxes)
         assert [person.box for person in story.people] == boxes[5:]
         assert len(story.warnings) == 1 and "15 people" in story.warnings[0]
 
@@ -191,16 +194,42 @@ def test_work_stops_between_stages(perception: Perception, officer: Pixels):
             raise ProblemError("canceled", "the caller is gone")
 
     with pytest.raises(ProblemError) as caught:
-        perception(officer, StoryOptions(), check)
+        perception.story(photo_of(officer), StoryOptions(), Stopwatch(check))
     assert caught.value.code == "canceled"
+
+
+class TestStagesAlone:
+    def test_each_answers_what_the_whole_does(self, perception: Perception, friends: Pixels, friends_story: Story):
+        photo, options = photo_of(friends), StoryOptions(masks=True)
+        seen = perception.people(photo, PhotoOptions(), Stopwatch())
+        masked = perception.masks(photo, PhotoOptions(), Stopwatch())
+        answers = perception.answers(photo, options, Stopwatch())
+        assert set(seen.timings_s) == {"detect"} and set(masked.timings_s) == {"detect", "segment"}
+        assert [person.box for person in seen.people] == [person.box for person in friends_story.people]
+        assert [person.mask for person in masked.people] == [person.mask for person in friends_story.people]
+        assert all(thing.mask is not None for thing in masked.objects)
+        assert answers.people == friends_story.people and answers.pairs == friends_story.pairs
+        assert tell_story(answers).story == friends_story.story
+
+    def test_pairs_come_nearest_first(self, friends_story: Story):
+        heads = {
+            person.symbol: np.reshape(person.face_box, (2, 2)).mean(0)
+            for person in friends_story.people
+            if person.face_box
+        }
+        gaps: list[float] = []
+        for one, other in (pair.pair for pair in friends_story.pairs):
+            gaps.append(float(np.linalg.norm(heads[one] - heads[other])))
+        assert gaps == sorted(gaps)
 
 
 def test_a_garment_is_that_of_the_one_in_front_alone(perception: Perception, officer: Pixels):
     """Both boxes hold the uniform; behind the officer stands someone of whom only the box is known."""
-    found = perception.detect(officer)
+    found = perception.detector(officer)
     height, width = officer.shape[:2]
     behind = Subject(np.array([0, 0, width, height], np.float32), 0.9)
-    masks = [np.zeros((height, width), bool), *perception.segment(officer, found.people)]
-    answers = perception.attributes(officer, Found([behind, *found.people], [], []), masks)
+    masks = [np.zeros((height, width), bool), *perception.segmenter(officer, found, lambda: None).people]
+    both = Segmented(Found([behind, *found.people], [], []), masks)
+    answers = perception.asker(officer, both, (), lambda: None).people
     assert "garment" not in answers["P1"]
     assert answers["P2"]["garment"].value == "a military uniform"
