@@ -8,8 +8,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
-from safetensors import safe_open
-
 from gateway.jobs.cuts import Cut
 from gateway.jobs.fragment import Fragment, Tracks, fragment
 from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
@@ -20,6 +18,7 @@ from gateway.jobs.store import JobStore
 from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
 from services.common.errors import ProblemError
+from services.talkinghead.client import read_soundtrack
 from services.talkinghead.schemas import FPS
 
 T = TypeVar("T")
@@ -72,7 +71,7 @@ class Stream:
             tracks = Tracks(self.source, self.source, 0, self.source)
         else:
             opening, pictures = (self.source.content(at.stage) for at in (self.ready[0], cut))
-            tracks = Tracks(opening, pictures, cut.first_frame, _soundtrack(self.source))
+            tracks = Tracks(opening, pictures, cut.first_frame, read_soundtrack(self.source.content(SPEECH)))
         return fragment(tracks, cut, fps=self.fps, number=index + 1, last=self.complete and cut is self.ready[-1])
 
 
@@ -115,9 +114,3 @@ def _stream(job: Job, storage: Storage) -> Stream:
     planned = plan.cuts()
     ready = list(takewhile(lambda cut: kept.has(cut.stage), planned))
     return Stream(ready, ready == planned, wanted.segment_frames, plan.fps, kept)
-
-
-def _soundtrack(kept: Workspace) -> bytes:
-    """Of the prepared speech this part alone: the rest may be many times as long."""
-    with safe_open(kept.content(SPEECH), framework="numpy") as prepared:
-        return bytes(prepared.get_tensor("soundtrack").tobytes())

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
-from safetensors.numpy import load
 
 from gateway.jobs.attempt import Made, Progress
 from gateway.jobs.cuts import Cut
@@ -23,7 +22,7 @@ from gateway.media import HEAD_BYTES, is_video, sniff
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
-from services.talkinghead.client import TalkingHeadClient
+from services.talkinghead.client import TalkingHeadClient, read_soundtrack, slice_speech
 from services.talkinghead.schemas import (
     PortraitOptions,
     PortraitReport,
@@ -48,7 +47,7 @@ class _Source:
     """What every segment is made of."""
 
     portrait: bytes
-    speech: bytes
+    speech: Path  # prepared
     track: bytes | None  # of a video
 
 
@@ -86,7 +85,7 @@ class VideoMaker:
             said = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
             report, prepared = await self._patiently(service, partial(service.speech, said or "", SpeechOptions()))
             kept.put(SPEECH, report, time.monotonic() - began, prepared)
-        prepared = kept.content(SPEECH).read_bytes()
+        speech = kept.content(SPEECH)
 
         # 3. Follow the face through a video.
         track: bytes | None = None
@@ -100,7 +99,7 @@ class VideoMaker:
             track = kept.content(TRACK).read_bytes()
 
         # 4. Make the segments that are missing.
-        source, video = _Source(portrait, prepared, track), plan_of(kept, wanted)
+        source, video = _Source(portrait, speech, track), plan_of(kept, wanted)
         plan = [
             SegmentOptions(
                 first_frame=cut.first_frame,
@@ -118,14 +117,14 @@ class VideoMaker:
             mean_s = sum(made_here_s) / len(made_here_s) if made_here_s else None
             await progress("segments", index, steps_total, None if mean_s is None else mean_s * (len(plan) - index))
             if not kept.has(_stage(segment)):
-                made_here_s.append(await self._segment(kept, service, source, segment))
+                made_here_s.append(await self._segment(kept, service, source, segment, video.fps))
 
         # 5. Join them with the sound.
         await progress("join", len(plan), steps_total)
         began = time.monotonic()
         stages = [_stage(segment) for segment in plan]
         target = kept.folder / f"joined-{job.fence}.mp4"
-        soundtrack = load(prepared)["soundtrack"].tobytes()
+        soundtrack = read_soundtrack(speech)
         joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target, video.fps)
         if joined.frames != video.frames:
             raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
@@ -138,11 +137,12 @@ class VideoMaker:
             raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param) from None
 
     async def _segment(
-        self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions
+        self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions, fps: Fraction
     ) -> float:
         """Make and keep one segment -> the seconds it took."""
         began = time.monotonic()
-        make = partial(service.segment, source.portrait, source.speech, segment, source.track)
+        heard = slice_speech(source.speech, segment.first_frame, segment.frames, fps)
+        make = partial(service.segment, source.portrait, heard, segment, source.track)
         report, content = await self._patiently(service, make)
         seconds = time.monotonic() - began
         kept.put(_stage(segment), report, seconds, content)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from services.talkinghead.difftalk.configuration import SpeechFeatures
 from services.talkinghead.difftalk.export_checkpoint import export_checkpoint
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.difftalk.original_file import CheckpointError, listed
@@ -25,15 +26,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standar
 def import_command(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint of the original DiffTalk layout, .ckpt")],
     out_dir: Annotated[Path, typer.Argument(help="folder to write: safetensors and JSON, as diffusers has it")],
+    *,
     raw: Annotated[bool, typer.Option("--raw", help="take the UNet's raw weights, not their moving average")] = False,
     square_px: Annotated[
         int | None, typer.Option(min=8, help="edge of the face square; by default 64 times the first stage's factor")
+    ] = None,
+    speech_features: Annotated[
+        SpeechFeatures, typer.Option(help="what the model was trained to hear; no checkpoint tells")
+    ] = "deepspeech",
+    speech_encoder: Annotated[
+        Path | None,
+        typer.Option(help="folder of the network that makes wav2vec2 or whisper features, as transformers has it"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a checkpoint of the original DiffTalk; nothing in it is executed."""
     try:
-        made = import_checkpoint(checkpoint, out_dir, square_px=square_px, use_ema=not raw)
+        made = import_checkpoint(
+            checkpoint,
+            out_dir,
+            square_px=square_px,
+            use_ema=not raw,
+            speech_features=speech_features,
+            speech_encoder=speech_encoder,
+        )
     except (CheckpointError, OSError) as error:
         _refuse(error)
     if made.unknown:
@@ -43,6 +59,7 @@ def import_command(
         "model": made.configuration.name,
         "square_px": made.configuration.square_px,
         "weights": made.weights,
+        "speech_features": made.configuration.speech_features,
         "parameters": made.parameters,
         "global_step": made.global_step,
         "unknown": made.unknown,
@@ -83,7 +100,7 @@ def bench_command(
     from services.talkinghead import bench  # noqa: PLC0415 - needs the extra "evaluation"
 
     settings = talkinghead_settings()
-    models, states = load_models(settings.weights_dir, settings.profile, settings.threads)
+    models, states = load_models(settings)
     if models is None:
         _refuse(OSError(f"models are not loaded: {states}"))
     report = bench.bench(TalkingHead(models, settings), models, portrait.read_bytes(), speech.read_bytes(), frames)

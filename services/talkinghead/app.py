@@ -43,7 +43,7 @@ class Service:
         self.making = ModelRunner(settings.queue_length)
 
     def load(self) -> None:
-        models, states = load_models(self._settings.weights_dir, self._settings.profile, self._settings.threads)
+        models, states = load_models(self._settings)
         self._pipeline = TalkingHead(models, self._settings) if models is not None else None
         self.states = states  # last: who sees them may use the pipeline
 
@@ -107,6 +107,7 @@ def _routes(service: Service) -> APIRouter:
         request: Request,
         speech: Annotated[bytes | None, File()] = None,
         text: Annotated[str | None, Form()] = None,
+        features: Annotated[bytes | None, File(description="DeepSpeech logits, for a model that hears them")] = None,
         options: Annotated[str, Form()] = "{}",
     ) -> Response:
         chosen = _parse(SpeechOptions, options)
@@ -117,7 +118,7 @@ def _routes(service: Service) -> APIRouter:
             audio = await service.intake.run(request, lambda _stop: pipeline.speak(text, chosen.rate))
         else:
             raise ProblemError("invalid_request", "give either the file 'speech' or the field 'text'", param="speech")
-        report, prepared = await service.making.run(request, lambda _stop: pipeline.prepare_speech(audio))
+        report, prepared = await service.making.run(request, lambda _stop: pipeline.prepare_speech(audio, features))
         return _with_report(report, prepared.to_bytes(), SAFETENSORS)
 
     @router.post("/segments", summary="Make a few seconds of a talking video, without sound")

@@ -18,7 +18,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from services.talkinghead.audio.decode import FEATURE_RATE_HZ, encode_speech
 from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.difftalk.audio_encoder import actions_as_features, audio_windows
+from services.talkinghead.difftalk.audio_encoder import audio_windows
 from services.talkinghead.difftalk.configuration import BASE_256
 from services.talkinghead.difftalk.cost import cost
 from services.talkinghead.difftalk.pipeline import SourceLatents
@@ -87,7 +87,7 @@ def drafts(models: Models, portrait: Portrait, speech: PreparedSpeech, frames: i
     targets = target_landmarks(portrait.landmarks, speech.actions[chosen], models.action_basis)
     canvas = Canvas.of_square(SQUARE_PX)
     drawn = [portrait.warp.draw(portrait.face, canvas, portrait.warp.motion(target)) for target in targets]
-    windows = audio_windows(actions_as_features(speech.actions))[chosen]
+    windows = audio_windows(speech.features)[chosen]
     return DraftedFrames(portrait.latents, portrait.face, portrait.landmarks, np.stack(drawn), windows, targets)
 
 

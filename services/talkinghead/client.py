@@ -1,7 +1,17 @@
 """Calls the talking-head service."""
 
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
 from services.common.client import ServiceClient
 from services.talkinghead.schemas import (
+    FPS,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -13,6 +23,37 @@ from services.talkinghead.schemas import (
 )
 
 REPORT_HEADER = "X-Report"
+
+SPEECH_MARGIN_FRAMES: Final = 10
+"""Frames of speech on either side of a segment that its own look at: 8 by the windows of the audio features, 1 by a
+frame rate that lies between the speech's frames, and 1 to round."""
+
+
+def slice_speech(prepared: Path, first_frame: int, frames: int, fps: Fraction) -> bytes:
+    """What ``frames`` frames at ``fps`` from ``first_frame`` on need of a prepared speech, whose file may be long.
+
+    The file is the body of ``POST /v1/speech``; the slice is given to ``TalkingHeadClient.segment`` in its stead.
+    """
+    with safe_open(prepared, framework="numpy") as stored:
+        in_all = int(stored.get_tensor("span")[1])
+        first = math.floor(first_frame * FPS / fps) - SPEECH_MARGIN_FRAMES
+        last = math.ceil((first_frame + frames) * FPS / fps) + SPEECH_MARGIN_FRAMES
+        first = min(max(first, 0), in_all - 1)  # a video may go on behind its speech
+        last = min(max(last, first + 1), in_all)
+        data: bytes = save(
+            {
+                "actions": stored.get_slice("actions")[first:last],
+                "features": stored.get_slice("features")[2 * first : 2 * last],
+                "span": np.array([first, in_all], np.int64),
+            }
+        )
+    return data
+
+
+def read_soundtrack(prepared: Path) -> bytes:
+    """The sound (AAC in MP4) of a prepared speech: this part alone, the rest may be many times as long."""
+    with safe_open(prepared, framework="numpy") as stored:
+        return bytes(stored.get_tensor("soundtrack").tobytes())
 
 
 class TalkingHeadClient(ServiceClient):

@@ -15,6 +15,9 @@ from services.common.registry import verified_folder
 from services.talkinghead.audio.voice import Voice
 from services.talkinghead.difftalk.pipeline import DiffTalk
 from services.talkinghead.draft.action_basis import load_action_basis
+from services.talkinghead.settings import TalkingHeadSettings
+from services.talkinghead.speech.features.extractor import FeatureExtractor
+from services.talkinghead.speech.features.load import load_extractor
 from services.talkinghead.speech.network import SpeechNetwork
 
 READY: Final = "ready"
@@ -29,19 +32,26 @@ class Models:
     speech: SpeechNetwork
     action_basis: NDArray[np.float32]  # (11, 68, 2)
     difftalk: DiffTalk
+    features: FeatureExtractor
+    """What the model hears of the speech."""
 
 
-def load_models(weights_dir: Path, profile: str, threads: int) -> tuple[Models | None, dict[str, str]]:
+def load_models(settings: TalkingHeadSettings) -> tuple[Models | None, dict[str, str]]:
     """Models and the state of each: "ready" or why not. Models are None where one is missing."""
+    weights_dir, profile, threads = settings.weights_dir, settings.profile, settings.threads
     torch.set_num_threads(threads)
+    loaded: dict[str, Any] = {}
     loaders: dict[str, Callable[[], Any]] = {
         "faces": lambda: FaceFinder.load(weights_dir, threads, profile),
         "voice": lambda: Voice(threads),
         "speech": lambda: SpeechNetwork.load(verified_folder(weights_dir, "speech", profile)),
         "action_basis": lambda: load_action_basis(verified_folder(weights_dir, "draft", profile)),
-        "difftalk": lambda: DiffTalk.load(verified_folder(weights_dir, "difftalk-small", profile)),
+        "difftalk": lambda: DiffTalk.load(_difftalk_folder(settings)),
+        # last: it needs the two before
+        "features": lambda: load_extractor(
+            _difftalk_folder(settings), loaded["difftalk"].configuration, loaded["speech"]
+        ),
     }
-    loaded: dict[str, Any] = {}
     states: dict[str, str] = {}
     for name, load in loaders.items():
         try:
@@ -52,3 +62,10 @@ def load_models(weights_dir: Path, profile: str, threads: int) -> tuple[Models |
     if len(loaded) < len(loaders):
         return None, states
     return Models(**loaded), states
+
+
+def _difftalk_folder(settings: TalkingHeadSettings) -> Path:
+    """The small model, each file checked, or the folder that the settings name."""
+    if settings.talkinghead_model is None:
+        return verified_folder(settings.weights_dir, "difftalk-small", settings.profile)
+    return settings.talkinghead_model

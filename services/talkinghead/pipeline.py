@@ -30,6 +30,7 @@ from services.talkinghead.schemas import (
     TrackReport,
 )
 from services.talkinghead.settings import TalkingHeadSettings
+from services.talkinghead.speech.features.extractor import Heard
 from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
 from services.talkinghead.video.encode import encode_segment, even_size
@@ -71,10 +72,18 @@ class TalkingHead:
         """Text, spoken by the packaged voice."""
         return self._models.voice.speak(text, rate, self._settings.max_speech_s)
 
-    def prepare_speech(self, audio: SpeechAudio) -> tuple[SpeechReport, PreparedSpeech]:
-        """Decoded speech -> facial actions."""
-        speech = self._models.speech(audio.samples)
-        prepared = PreparedSpeech(smooth_actions(speech.actions), speech.loudness, audio.soundtrack)
+    def prepare_speech(self, audio: SpeechAudio, supplied: bytes | None = None) -> tuple[SpeechReport, PreparedSpeech]:
+        """Decoded speech -> facial actions and what the model hears; ``supplied``: a file of its features, if any."""
+        kind = self._models.difftalk.configuration.speech_features
+        if supplied is not None and kind != "deepspeech":
+            raise ProblemError(
+                "invalid_request",
+                f"features: the model hears {kind!r} features, which are made here of the speech; leave the file out",
+                param="features",
+            )
+        actions = smooth_actions(self._models.speech(audio.samples).actions)
+        features = self._models.features(Heard(audio.samples, actions, supplied))
+        prepared = PreparedSpeech(actions, features, audio.soundtrack)
         warnings = list(audio.warnings)
         if not prepared.actions.any():
             warnings.append("speech: no voice was heard in it; the mouth stays shut")

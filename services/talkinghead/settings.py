@@ -1,6 +1,7 @@
 """Settings of the talking-head service, beside those that all services share."""
 
 from functools import lru_cache
+from pathlib import Path
 
 from pydantic import Field
 
@@ -10,7 +11,10 @@ from services.common.settings import ServiceSettings
 class TalkingHeadSettings(ServiceSettings):
     """Each field is the environment variable ``RACONTEUR_<FIELD>``."""
 
-    max_speech_s: float = Field(600.0, gt=0, le=3600, description="longest speech, in seconds")
+    talkinghead_model: Path | None = Field(
+        None, description="folder of a DiffTalk model, as `import` writes it; the small one that ships if left out"
+    )
+    max_speech_s: float = Field(3600.0, gt=0, le=3600, description="longest speech, in seconds")
     max_source_s: float = Field(300.0, gt=0, le=3600, description="longest video to be voiced anew, in seconds")
     portraits_kept: int = Field(4, ge=1, le=64, description="analysed portraits held in memory")
 

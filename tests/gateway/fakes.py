@@ -204,7 +204,14 @@ def _app(fakes: Fakes) -> FastAPI:
         report = SpeechReport(
             duration_s=duration_s, frames=frames, sample_rate_hz=rate, channels=1, warnings=["speech: quiet"]
         )
-        body = save({"soundtrack": np.frombuffer(soundtrack(samples, rate), np.uint8)})
+        body = save(
+            {
+                "actions": np.zeros((frames, 11), np.float32),
+                "features": np.arange(2 * frames, dtype=np.float32)[:, None],
+                "soundtrack": np.frombuffer(soundtrack(samples, rate), np.uint8),
+                "span": np.array([0, frames], np.int64),
+            }
+        )
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/segments")

@@ -72,7 +72,7 @@ def smiling_face() -> DrawnFace:
 def talking_head() -> TalkingHead:
     """The service's pipeline with the models that ship."""
     settings = TalkingHeadSettings(threads=1)
-    models, states = load_models(settings.weights_dir, settings.profile, settings.threads)
+    models, states = load_models(settings)
     assert models is not None, states
     return TalkingHead(models, settings)
 

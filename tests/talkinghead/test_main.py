@@ -24,6 +24,7 @@ def test_import_and_export_tell_what_they_made(tmp_path: Path):
         "model": "imported-64",
         "square_px": 64,
         "weights": "ema",
+        "speech_features": "deepspeech",
         "parameters": 1_822_630,
         "global_step": 12345,
         "unknown": [],

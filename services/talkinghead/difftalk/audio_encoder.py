@@ -12,7 +12,7 @@ from services.talkinghead.difftalk.configuration import AUDIO_NEIGHBOURS, AUDIO_
 _SLOPE = 0.02  # of the leaky rectifiers, as in the original
 _ATTENDED_CHANNELS = 32  # temporal attention looks at the first half of each window's code, as in the original
 
-_REACH = 8
+REACH = 8
 """Frames on either side that a frame's windows look at: 4 neighbours of 16 vectors (8 frames) each."""
 
 
@@ -96,7 +96,14 @@ def actions_as_features(actions: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     return np.stack([actions, between], axis=1).reshape(-1, actions.shape[1]).astype(np.float32)
 
 
-def windows_between(actions: npt.NDArray[np.float32], first: int, last: int) -> npt.NDArray[np.float32]:
-    """Windows (last - first, 8, 16, 11) of frames ``[first, last)``, as if they were cut from the whole speech's."""
-    before, after = max(first - _REACH, 0), last + _REACH
-    return audio_windows(actions_as_features(actions[before:after]))[first - before : last - before]
+def features_of_windows(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The inverse of `audio_windows`: (T, 8, 16, C), or one window a frame (T, 16, C) -> features (2T, C)."""
+    of_frame = windows[:, AUDIO_NEIGHBOURS // 2] if windows.ndim == 4 else windows
+    half = AUDIO_WINDOW // 2
+    return of_frame[:, half : half + 2].reshape(-1, windows.shape[-1])
+
+
+def windows_between(features: npt.NDArray[np.float32], first: int, last: int) -> npt.NDArray[np.float32]:
+    """Windows (last - first, 8, 16, C) of frames ``[first, last)``, as `audio_windows` cuts them."""
+    before, after = max(first - REACH, 0), last + REACH
+    return audio_windows(features[2 * before : 2 * after])[first - before : last - before]

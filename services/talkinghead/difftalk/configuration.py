@@ -1,12 +1,15 @@
 """Sizes of the DiffTalk models: `small` (shipped), `base-256` and `base-512` (the paper's)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 LATENT_CHANNELS = 3
 AUDIO_WINDOW = 16  # feature vectors of 20 ms per window (DiffTalk, section 3.2)
 AUDIO_NEIGHBOURS = 8  # windows that temporal attention weighs (DiffTalk, section 3.2)
 CONDITION_CHANNELS = 64  # D_A = D_L = 64 in the paper; one context token is their concatenation
+
+SpeechFeatures: TypeAlias = Literal["actions", "deepspeech", "wav2vec2", "whisper"]
+"""What a model hears of the speech; `speech.features` has a file for each."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class DiffTalkConfiguration:
     schedule: NoiseSchedule
     audio_features: int
     """Values per feature vector: 29 DeepSpeech logits in the paper, 11 facial actions in `small`."""
+    speech_features: SpeechFeatures = "deepspeech"
     landmark_centre_px: float = 0.0
     landmark_scale_px: float = 1.0
     """Landmarks enter as (pixel - centre) / scale; the paper's models take pixels as they are."""
@@ -136,6 +140,7 @@ SMALL = DiffTalkConfiguration(
     first_stage=PatchFirstStageConfiguration(factor=2, channels=48, blocks=2, codes=8192),
     schedule=NoiseSchedule(predicts="clean", spacing="trailing", ends_clean=True),
     audio_features=11,
+    speech_features="actions",
     landmark_centre_px=64.0,
     landmark_scale_px=32.0,
     refines_draft=True,

@@ -1,13 +1,13 @@
 """A checkpoint of the original layout -> our folder of safetensors and JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from services.talkinghead.difftalk import checkpoint
-from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
+from services.talkinghead.difftalk.configuration import DiffTalkConfiguration, SpeechFeatures
 from services.talkinghead.difftalk.denoiser import Denoiser
 from services.talkinghead.difftalk.first_stage import FirstStage, build_first_stage
 from services.talkinghead.difftalk.infer_sizes import infer_configuration
@@ -26,6 +26,7 @@ from services.talkinghead.difftalk.original_names import (
 )
 from services.talkinghead.difftalk.remainder import Remainder, Weights
 from services.talkinghead.difftalk.sampler import build_scheduler
+from services.talkinghead.speech.features.load import copy_encoder, values_of
 
 _SCHEDULE_BUFFERS = frozenset(
     {
@@ -64,23 +65,34 @@ class Imported:
     """Tensors of modules that DiffTalk has not: not used, but kept for export."""
 
 
-def import_checkpoint(path: Path, out: Path, *, square_px: int | None = None, use_ema: bool = True) -> Imported:
+def import_checkpoint(
+    path: Path,
+    out: Path,
+    *,
+    square_px: int | None = None,
+    use_ema: bool = True,
+    speech_features: SpeechFeatures = "deepspeech",
+    speech_encoder: Path | None = None,
+) -> Imported:
     """Convert a checkpoint.
 
     Args:
         path: the .ckpt file.
         out: folder to write.
         square_px: edge of the face square; by default what makes the latent 64 x 64, as published.
+        speech_features: what the model was trained to hear; no checkpoint tells.
+        speech_encoder: folder of the speech network that makes them (`wav2vec2`, `whisper`), copied into `out`.
         use_ema: take the UNet's moving average (as the original does when it samples) rather than its raw weights.
 
     Raises:
         CheckpointError: not readable, not of this layout, tensors missing, of the wrong shape, or unknown in a module
-            that we know: that module then computes something else than ours.
+            that we know: that module then computes something else than ours. Or the speech features do not fit.
         OSError: `path` cannot be read or `out` cannot be written.
     """
     # 1. Read and measure; nothing is written before all is checked
     original = read_original(path)
-    configuration = infer_configuration(original, square_px)
+    configuration = replace(infer_configuration(original, square_px), speech_features=speech_features)
+    _check_features(original, configuration, speech_encoder)
     _check_schedule(original, configuration)
     denoiser, first_stage = _build_empty(original, configuration)
 
@@ -109,6 +121,8 @@ def import_checkpoint(path: Path, out: Path, *, square_px: int | None = None, us
     out.mkdir(parents=True, exist_ok=True)
     Remainder(original.state, weights, original.global_step).save(out)
     checkpoint.save(out, configuration, denoiser, first_stage)
+    if speech_encoder is not None:
+        copy_encoder(speech_encoder, out)
     parameters = sum(tensor.numel() for module, _ in parts for tensor in module.parameters())
     return Imported(out, configuration, weights, parameters, original.global_step, unknown)
 
@@ -139,6 +153,19 @@ def _fill(module: nn.Module, names: dict[str, str], original: OriginalCheckpoint
             )
         tensors[key] = tensor.to(target.dtype, copy=True, memory_format=torch.contiguous_format)
     module.load_state_dict(tensors, assign=True)
+
+
+def _check_features(original: OriginalCheckpoint, configuration: DiffTalkConfiguration, encoder: Path | None) -> None:
+    kind = configuration.speech_features
+    try:
+        values = values_of(kind, encoder)
+    except ValueError as error:
+        raise original.error(str(error)) from error
+    if values != configuration.audio_features:
+        raise original.error(
+            f"it reads speech features of {configuration.audio_features} values, {kind!r} has {values}: "
+            "say which it was trained with"
+        )
 
 
 def _check_schedule(original: OriginalCheckpoint, configuration: DiffTalkConfiguration) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from services.talkinghead.alive.blink import closing
 from services.talkinghead.alive.sway import pose
 from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.difftalk.audio_encoder import windows_between
 from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Bytes, Canvas, Motion
@@ -31,7 +30,7 @@ def animate(
     """(H, W, 3) RGB frames of the segment, one by one, at the portrait's own size."""
     first, last = options.first_frame, options.first_frame + options.frames
     # 1. Facial actions -> where the landmarks go
-    targets = target_landmarks(portrait.landmarks, speech.actions[first:last], models.action_basis)
+    targets = target_landmarks(portrait.landmarks, speech.actions_between(first, last), models.action_basis)
     gains = [refinement_gain(portrait.landmarks, target) for target in targets]
     active = [number for number, gain in enumerate(gains) if gain > 0]
 
@@ -52,7 +51,7 @@ def animate(
             refined = models.difftalk.refine(
                 portrait.latents,
                 drafts,
-                windows_between(speech.actions, first, last)[active],
+                speech.windows_between(first, last)[active],
                 targets[active],
                 steps=options.steps,
                 seed=options.seed,

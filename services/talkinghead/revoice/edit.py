@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.difftalk.audio_encoder import windows_between
 from services.talkinghead.difftalk.pipeline import MICRO_BATCH, SourceLatents
 from services.talkinghead.draft.lips import Floats, close_seam, standing_open
 from services.talkinghead.draft.motion import target_landmarks
@@ -49,7 +48,7 @@ class _Draft:
     motion: Motion | None
     square: Bytes  # (128, 128, 3), bent
     target: Floats  # (68, 2) in the face square
-    window: Floats  # (8, 16, 11)
+    window: Floats  # (8, 16, n)
     latents: SourceLatents
 
 
@@ -115,7 +114,7 @@ def _hold(numbers: NDArray[np.int64], speech: PreparedSpeech, track: FaceTrack) 
 def _draft(
     models: Models, pixels: Bytes, track: FaceTrack, source: int, *, voice: tuple[Floats, Floats], strength: float
 ) -> _Draft:
-    """Decoded frame ``source``, bent to actions (11,) and window (8, 16, 11) of ``voice``."""
+    """Decoded frame ``source``, bent to actions (11,) and window (8, 16, n) of ``voice``."""
     square = FaceSquare.of(track.landmarks[source])
     own = _part_lips(close_seam(square.to_square(track.landmarks[source])))
     actions, window = voice
@@ -138,14 +137,14 @@ def _draft(
 
 
 def _speech_at(speech: PreparedSpeech, number: int, fps: Fraction) -> tuple[Floats, Floats]:
-    """Actions (11,) and audio window (8, 16, 11) at the time of frame ``number``, both counted exactly."""
+    """Actions (11,) and audio window (8, 16, n) at the time of frame ``number``, both counted exactly."""
     place = number * FPS / fps
     before = min(place.numerator // place.denominator, speech.frames - 1)
     after = min(before + 1, speech.frames - 1)
     weight = np.float32(min(float(place - before), 1.0))
-    actions = (1 - weight) * speech.actions[before] + weight * speech.actions[after]
+    around = speech.actions_between(before, after + 1)
     nearest = before if weight < 0.5 else after
-    return actions, windows_between(speech.actions, nearest, nearest + 1)[0]
+    return (1 - weight) * around[0] + weight * around[-1], speech.windows_between(nearest, nearest + 1)[0]
 
 
 def _part_lips(landmarks: Floats) -> Floats:

@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLES_PER_FRAME
+from services.talkinghead.speech.actions import SAMPLES_PER_FRAME
 from services.talkinghead.speech.head import SpeechHead
 from services.talkinghead.speech.whisper import LogMel, WhisperEncoder
+from services.talkinghead.speech.windows import over_windows
 
 FloatArray = NDArray[np.float32]
-
-WINDOW_FRAMES: Final = 30 * FPS
-OVERLAP_FRAMES: Final = 2 * FPS
-"""Neighbouring windows fade into each other over two seconds, so that their edges (which lack context) do not show."""
 
 SILENCE_RMS: Final = 3e-4
 """-70 dBFS: below it nobody is heard, whatever the network believes."""
@@ -60,32 +57,34 @@ class SpeechNetwork:
         """``wave``: float32 mono at 16 kHz in [-1, 1], at least one sample. Memory is flat but for the result."""
         if wave.ndim != 1 or len(wave) == 0:
             raise ValueError(f"wave has shape {wave.shape}, expected (samples,) with at least one sample")
-        n_frames = -(-len(wave) // SAMPLES_PER_FRAME)
-        outputs = np.zeros((n_frames, len(ACTIONS) + 1), np.float32)  # the last column is the logit of speech
-        loudness = np.zeros(n_frames, np.float32)
-
-        hop = WINDOW_FRAMES - OVERLAP_FRAMES
-        for start in range(0, max(n_frames - OVERLAP_FRAMES, 1), hop):
-            stop = min(start + WINDOW_FRAMES, n_frames)
-            samples = wave[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-            samples = np.pad(samples, (0, (stop - start) * SAMPLES_PER_FRAME - len(samples)))
-            loudness[start:stop] = np.sqrt((samples.reshape(-1, SAMPLES_PER_FRAME) ** 2).mean(1))
-            fade = np.ones(stop - start, np.float32)
-            ramp = (np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5) / OVERLAP_FRAMES
-            if start > 0:
-                fade[:OVERLAP_FRAMES] = ramp
-            if start + hop < n_frames - OVERLAP_FRAMES:  # another window follows
-                fade[-OVERLAP_FRAMES:] = ramp[::-1]
-            outputs[start:stop] += fade[:, None] * self._window(torch.from_numpy(samples)).numpy()
-
+        outputs = over_windows(wave, self._outputs, 1)  # the last column is the logit of speech
+        loudness = _loudness(wave)
         gate = speech_gate(outputs[:, -1], loudness)
         return Speech(np.clip(outputs[:, :-1], 0, 1) * gate[:, None], loudness)
 
+    def features(self, wave: FloatArray) -> FloatArray:
+        """``wave`` as above -> what the encoder hears in it: (2 T, 512), one vector per 20 ms."""
+        return over_windows(wave, lambda samples: self._encode(samples)[0].numpy(), 2)
+
     @torch.inference_mode()
-    def _window(self, samples: Tensor) -> Tensor:
+    def _outputs(self, samples: FloatArray) -> FloatArray:
         """Up to 30 s of whole frames -> actions and the logit of speech (T, 12)."""
-        _hidden, actions, speaking = self._head(self._encoder(self._log_mel(samples[None])))
-        return torch.cat([actions[0], speaking[0, :, None]], dim=1)
+        _hidden, actions, speaking = self._head(self._encode(samples))
+        return torch.cat([actions[0], speaking[0, :, None]], dim=1).numpy()
+
+    @torch.inference_mode()
+    def _encode(self, samples: FloatArray) -> Tensor:
+        """Up to 30 s of whole frames -> (1, 2 T, 512)."""
+        features: Tensor = self._encoder(self._log_mel(torch.from_numpy(samples)[None]))
+        return features
+
+
+def _loudness(wave: FloatArray) -> FloatArray:
+    """(T,) root mean square of each frame's samples, the last one filled up with silence."""
+    whole = len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+    parts = [wave[:whole].reshape(-1, SAMPLES_PER_FRAME), wave[None, whole:]][: 1 + (whole < len(wave))]
+    squares = [np.einsum("ts,ts->t", part, part) for part in parts]  # no copy as large as the speech
+    return np.sqrt(np.concatenate(squares) / SAMPLES_PER_FRAME).astype(np.float32)
 
 
 def speech_gate(logits: FloatArray, loudness: FloatArray) -> FloatArray:

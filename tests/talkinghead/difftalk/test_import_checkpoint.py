@@ -12,6 +12,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel, VQModel
 from safetensors.torch import save_file
 
 from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.configuration import SpeechFeatures
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.difftalk.original_file import CheckpointError
 
@@ -223,3 +224,33 @@ def test_half_precision_is_widened(content: dict[str, Any], tmp_path: Path):
     first = denoiser.landmark_encoder.layers[0].weight
     assert first.dtype == torch.float32
     assert torch.equal(first.half(), content["state_dict"][LANDMARK_TENSOR])
+
+
+def test_speech_features_are_told_and_their_network_comes_along(golden_checkpoint: Path, tmp_path: Path):
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    (encoder / "config.json").write_text('{"vocab_size": 29}')
+    (encoder / "model.safetensors").write_bytes(b"weights")
+    (encoder / "modeling.py").write_text("raise SystemExit")
+    made = import_checkpoint(
+        golden_checkpoint, tmp_path / "out", square_px=64, speech_features="wav2vec2", speech_encoder=encoder
+    )
+    assert made.configuration.speech_features == "wav2vec2"
+    assert checkpoint.load(made.folder)[0].speech_features == "wav2vec2"
+    assert {p.name for p in (made.folder / "speech_encoder").iterdir()} == {"config.json", "model.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        ("actions", "features of 29 values, 'actions' has 11"),
+        ("whisper", "features of 29 values, 'whisper' has 512"),
+        ("wav2vec2", "name its folder"),
+    ],
+)
+def test_speech_features_that_do_not_fit_are_refused_before_anything_is_written(
+    golden_checkpoint: Path, tmp_path: Path, features: SpeechFeatures, told: str
+):
+    with pytest.raises(CheckpointError, match=told):
+        import_checkpoint(golden_checkpoint, tmp_path / "out", square_px=64, speech_features=features)
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.talkinghead.container import PreparedSpeech
+from services.talkinghead.difftalk.audio_encoder import actions_as_features
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.speech.actions import ACTIONS
 
@@ -39,4 +40,4 @@ def babble() -> PreparedSpeech:
     """24 frames: the jaw goes up and down, then half a second of silence."""
     actions = np.zeros((24, len(ACTIONS)), np.float32)
     actions[:12, 0] = 0.25 + 0.25 * np.sin(np.arange(12))
-    return PreparedSpeech(actions, np.zeros(24, np.float32), b"")
+    return PreparedSpeech(actions, actions_as_features(actions))

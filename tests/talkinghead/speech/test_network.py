@@ -21,7 +21,8 @@ def said(voice: np.ndarray, network: SpeechNetwork) -> Speech:
 
 
 @pytest.mark.parametrize("samples", [1, 639, 640, 641, 16_000, 48_123])
-def test_a_frame_for_every_begun_40_ms(network, samples):
+def test_a_frame_for_every_begun_40_ms_and_two_feature_vectors(network, samples):
+    assert network.features(np.full(samples, 0.01, np.float32)).shape == (2 * -(-samples // 640), 512)
     speech = network(np.full(samples, 0.01, np.float32))
     n_frames = -(-samples // 640)
     assert speech.actions.shape == (n_frames, 11)
