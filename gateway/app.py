@@ -4,26 +4,34 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
+from typing import Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import HTTPBearer
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 
-from gateway.api import files, jobs, relations, stories, streams, videos, welcome
+from gateway.access.guard import Guard
+from gateway.access.secret import Secret
+from gateway.api import files, jobs, links, relations, stories, streams, videos, welcome
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
-from gateway.jobs.store import JobStore
 from gateway.settings import GatewaySettings, gateway_settings
 from gateway.storage import Storage
+from gateway.store.database import Database
 from services.common.app import create_app
 from services.common.client import ServiceClient
 from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
 
-_ROUTERS: list[APIRouter] = [part.router for part in (welcome, files, stories, relations, videos, jobs, streams)]
+_V1: Final = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False, description="a key; see keys"))])
+"""The dependency documents the key in OpenAPI; the guard has let the caller in before."""
+for part in (files, stories, relations, videos, jobs, streams, links):
+    _V1.include_router(part.router)
 
 
 def build_app(settings: GatewaySettings | None = None) -> FastAPI:
@@ -31,7 +39,8 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
     settings = settings or gateway_settings()
     parts = Parts(
         settings=settings,
-        store=JobStore(settings.sql_url),
+        database=Database(settings.sql_url),
+        secret=Secret(settings),
         storage=Storage(settings.data_dir),
         bell=Bell(make_celery(settings), settings.redis_url),
         perception=PerceptionClient(settings.perception_url),
@@ -42,32 +51,33 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        parts.store.create_schema()
-        reconciler = asyncio.create_task(Reconciler(settings, parts.store, parts.storage, parts.bell).run())
+        parts.database.create_schema()
+        reconciler = asyncio.create_task(Reconciler(settings, parts.database.jobs, parts.storage, parts.bell).run())
         yield
         reconciler.cancel()
         await asyncio.wait({reconciler})
         for service in services:
             await service.close()
         parts.bell.close()
-        parts.store.close()
+        parts.database.close()
 
     async def ready() -> dict[str, str]:
         states = await asyncio.gather(*(service.ready() for service in services))
         return {
             service.name: "ready" if good else "not ready" for service, good in zip(services, states, strict=True)
         } | {
-            "database": await _reached(parts.store.ping),
+            "database": await _reached(parts.database.ping),
             "broker": await _reached(parts.bell.ping),
         }
 
     app = create_app(
         title="Raconteur",
         version=version("raconteur"),
-        routers=_ROUTERS,
+        routers=[welcome.router, _V1],
         ready=ready,
         max_body_bytes=settings.max_upload_bytes,
         lifespan=lifespan,
+        guards=[Middleware(Guard, parts.database.keys, parts.secret, keys_required=settings.keys_required)],
     )
     app.state.parts = parts
     return app

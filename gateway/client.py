@@ -21,10 +21,11 @@ Json = dict[str, Any]
 
 
 class Raconteur:
-    """The gateway at ``url``. Answers are the API's JSON objects."""
+    """The gateway at ``url``, called with ``key`` where it asks for one. Answers are the API's JSON objects."""
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT)
+    def __init__(self, url: str, key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self

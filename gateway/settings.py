@@ -1,9 +1,10 @@
 """Settings of the gateway and its workers, read once from the environment (prefix ``RACONTEUR_``)."""
 
+import ipaddress
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.common.settings import REPOSITORY
@@ -21,6 +22,10 @@ class GatewaySettings(BaseSettings):
     reasoning_url: str = Field("http://127.0.0.1:8002")
     talkinghead_url: str = Field("http://127.0.0.1:8003")
 
+    keys_required: bool = Field(True, description="false lets this machine in without a key, and nobody else")
+    secret: SecretStr | None = Field(
+        None, min_length=32, description="authenticates keys and links; a file in data_dir if left out"
+    )
     max_upload_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="largest request body")
     max_text_chars: int = Field(5000, ge=1, description="longest text to be spoken")
     retention_hours: float = Field(24.0, gt=0, description="files and finished jobs are erased after this")
@@ -38,6 +43,18 @@ class GatewaySettings(BaseSettings):
     def sql_url(self) -> str:
         """``database_url``, or the SQLite file of ``data_dir``."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'raconteur.sqlite'}"
+
+    def keys_required_at(self, host: str) -> bool:
+        """Must callers of a gateway that listens on ``host`` send a key? On the loopback only if it was asked for."""
+        asked_for = "keys_required" in self.model_fields_set and self.keys_required
+        return asked_for or not (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache

@@ -57,7 +57,8 @@ async def _serve(settings: GatewaySettings, host: str, port: int, say: Say) -> N
         celery = [sys.executable, "-m", "celery", "--app", "gateway.jobs.worker", "worker", "--loglevel", "WARNING"]
         worker = Part("worker", [*celery, "--without-mingle", "--without-gossip"], _worker_probe(bell), light)
         url = f"http://{host}:{port}"
-        gateway = Part("gateway", _uvicorn(url, "gateway.app:build_app", "--factory"), _readyz(http, url), light)
+        guarded = light | ({} if settings.keys_required_at(host) else {"RACONTEUR_KEYS_REQUIRED": "false"})
+        gateway = Part("gateway", _uvicorn(url, "gateway.app:build_app", "--factory"), _readyz(http, url), guarded)
         broker = _broker(settings, broker_port, password, bell)
         await Supervisor([[broker], services, [worker], [gateway]], data_dir, url, say).run(stop)
     bell.close()

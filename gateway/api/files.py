@@ -3,33 +3,44 @@
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Response, UploadFile
+from fastapi import APIRouter, Depends, Header, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.parts import Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import FileView, file_view
 from gateway.jobs.records import FileRecord
+from gateway.store.owners import OwnerStore
 from services.common.app import problem_response
 from services.common.errors import ProblemError
 
 _BLOCK_BYTES: Final = 1 << 16
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
-RangeHeader = Annotated[str | None, Header(alias="Range", examples=["bytes=0-1023"])]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="an ETag that the caller has")]
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a file a caller wants, and which it has: the headers of a download."""
+
+    range_: Annotated[str | None, Header(alias="Range", examples=["bytes=0-1023"])] = None
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", description="an ETag that the caller has")] = (
+        None
+    )
+
+
+PartDep = Annotated[Part, Depends()]
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
 @router.post("", status_code=201, summary="Upload a file", responses=problems("unsupported_media", "too_large"))
-async def upload(file: UploadFile, parts: PartsDep, response: Response) -> FileView:
+async def upload(file: UploadFile, parts: PartsDep, mine: Mine, response: Response) -> FileView:
     """Store a picture, sound or video for later calls. What it is, is told by its content; it expires by itself.
 
     `curl -F file=@portrait.jpg http://127.0.0.1:8000/v1/files`
@@ -37,7 +48,7 @@ async def upload(file: UploadFile, parts: PartsDep, response: Response) -> FileV
     received = await run_in_threadpool(parts.storage.receive, file.file, file.filename or "", "file")
     stored = replace(received, expires_at=time.time() + parts.retention_s)
     try:
-        await run_in_threadpool(parts.store.add_file, stored)
+        await run_in_threadpool(mine.add_file, stored)
     except BaseException:
         parts.storage.remove([stored.id])
         raise
@@ -46,9 +57,9 @@ async def upload(file: UploadFile, parts: PartsDep, response: Response) -> FileV
 
 
 @router.get("/{file_id}", summary="Metadata of a file", responses=problems("not_found"))
-async def metadata(file_id: str, parts: PartsDep) -> FileView:
+async def metadata(file_id: str, mine: Mine) -> FileView:
     """Name, type, size, SHA-256 and expiry of a file."""
-    return file_view(await run_in_threadpool(parts.store.file, file_id))
+    return file_view(await run_in_threadpool(mine.file, file_id))
 
 
 @router.get(
@@ -65,26 +76,24 @@ async def metadata(file_id: str, parts: PartsDep) -> FileView:
 async def content(
     file_id: str,
     parts: PartsDep,
+    mine: Mine,
     request_id: RequestId,
-    range_: RangeHeader = None,
-    if_none_match: IfNoneMatch = None,
+    part: PartDep,
 ) -> Response:
     """The file's bytes, or one range of them (`Range: bytes=0-1023`)."""
-    return await send_file(parts, file_id, range_, if_none_match, request_id)
+    return await send_file(parts, mine, file_id, part, request_id)
 
 
 @router.delete("/{file_id}", status_code=204, summary="Erase a file", responses=problems("not_found", "file_in_use"))
-async def erase(file_id: str, parts: PartsDep) -> None:
+async def erase(file_id: str, parts: PartsDep, mine: Mine) -> None:
     """Erase a file for good. A file that an unfinished job reads cannot be erased."""
-    await run_in_threadpool(parts.store.delete_file, file_id)
+    await run_in_threadpool(mine.delete_file, file_id)
     parts.storage.remove([file_id])
 
 
-async def send_file(
-    parts: Parts, file_id: str, range_: str | None, if_none_match: str | None, request_id: str
-) -> Response:
+async def send_file(parts: Parts, mine: OwnerStore, file_id: str, part: Part, request_id: str) -> Response:
     """Answer with a stored file, whole (200), in part (206), not at all where the caller has it (304), or 416."""
-    file = await run_in_threadpool(parts.store.file, file_id)
+    file = await run_in_threadpool(mine.file, file_id)
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": f'"{file.sha256}"',
@@ -92,10 +101,10 @@ async def send_file(
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
         "X-Content-Type-Options": "nosniff",
     }
-    if if_none_match is not None and headers["ETag"] in if_none_match:
+    if part.if_none_match is not None and headers["ETag"] in part.if_none_match:
         return Response(status_code=304, headers=headers)
     try:
-        span = _span(range_, file)
+        span = _span(part.range_, file)
     except ProblemError as error:
         refused = problem_response(error, request_id)
         refused.headers["Content-Range"] = f"bytes */{file.size_bytes}"  # RFC 9110 section 15.5.17

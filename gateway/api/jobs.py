@@ -9,12 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from gateway.api.files import IfNoneMatch, RangeHeader, send_file
-from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.files import PartDep, send_file
+from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
 from gateway.jobs.records import Job
 from gateway.jobs.state import TERMINAL, JobStatus
+from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
 
 _LOOK_S: Final = 0.25
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 @router.get("", summary="List jobs", responses=problems())
 async def list_jobs(
-    parts: PartsDep,
+    mine: Mine,
     status: JobStatus | None = None,
     kind: Annotated[str | None, Query(max_length=32, examples=["video"])] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -33,16 +34,16 @@ async def list_jobs(
 ) -> JobList:
     """Jobs, newest first, page by page."""
     # One more than asked for tells whether another page follows.
-    jobs = await run_in_threadpool(parts.store.jobs, status=status, kind=kind, before=cursor, limit=limit + 1)
+    jobs = await run_in_threadpool(mine.jobs, status=status, kind=kind, before=cursor, limit=limit + 1)
     more = len(jobs) > limit
     page = jobs[:limit]
     return JobList(jobs=[job_view(job) for job in page], next_cursor=page[-1].id if more else None)
 
 
 @router.get("/{job_id}", summary="A job", responses=problems("not_found"))
-async def get_job(job_id: str, parts: PartsDep) -> JobView:
+async def get_job(job_id: str, mine: Mine) -> JobView:
     """State, progress, result or error of a job. An id that is not known is 404, never a state."""
-    return job_view(await run_in_threadpool(parts.store.job, job_id))
+    return job_view(await run_in_threadpool(mine.job, job_id))
 
 
 @router.get(
@@ -60,24 +61,24 @@ async def get_job(job_id: str, parts: PartsDep) -> JobView:
 )
 async def events(
     job_id: str,
-    parts: PartsDep,
+    mine: Mine,
     request: Request,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="the last id seen")] = None,
 ) -> Response:
     """The job as it changes, by server-sent events. After a break, send `Last-Event-ID`: nothing is told twice."""
-    job = await run_in_threadpool(parts.store.job, job_id)
+    job = await run_in_threadpool(mine.job, job_id)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     if job.status in TERMINAL and job.version <= seen:
         return Response(status_code=204)
     return StreamingResponse(
-        _follow(parts, job, seen, request), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        _follow(mine, job, seen, request), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
 
 
 @router.post("/{job_id}/cancel", summary="Stop a job", responses=problems("not_found"))
-async def cancel(job_id: str, parts: PartsDep) -> JobView:
+async def cancel(job_id: str, parts: PartsDep, mine: Mine) -> JobView:
     """A waiting job is canceled at once; a running one stops within two seconds; a finished one stays as it is."""
-    return job_view(await run_in_threadpool(parts.store.cancel, job_id, parts.retention_s))
+    return job_view(await run_in_threadpool(mine.cancel, job_id, parts.retention_s))
 
 
 @router.get(
@@ -90,28 +91,28 @@ async def cancel(job_id: str, parts: PartsDep) -> JobView:
 async def content(
     job_id: str,
     parts: PartsDep,
+    mine: Mine,
     request_id: RequestId,
-    range_: RangeHeader = None,
-    if_none_match: IfNoneMatch = None,
+    part: PartDep,
 ) -> Response:
     """The file that the job made; ranges as for any file."""
-    job = await run_in_threadpool(parts.store.job, job_id)
+    job = await run_in_threadpool(mine.job, job_id)
     if job.status not in TERMINAL:
         raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status}; its result comes later", param="id")
     if job.output is None:
         raise ProblemError("not_found", f"job {job_id!r} is {job.status} and made no file", param="id")
-    return await send_file(parts, job.output["file_id"], range_, if_none_match, request_id)
+    return await send_file(parts, mine, job.output["file_id"], part, request_id)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Erase a job", responses=problems("not_found", "job_not_finished"))
-async def erase(job_id: str, parts: PartsDep) -> None:
+async def erase(job_id: str, parts: PartsDep, mine: Mine) -> None:
     """Erase a finished job with its result and the files that were uploaded with it."""
-    files = await run_in_threadpool(parts.store.delete_job, job_id)
+    files = await run_in_threadpool(mine.delete_job, job_id)
     parts.storage.remove(files)
     parts.storage.remove_workspace(job_id)
 
 
-async def _follow(parts: Parts, job: Job, seen: int, request: Request) -> AsyncIterator[str]:
+async def _follow(mine: OwnerStore, job: Job, seen: int, request: Request) -> AsyncIterator[str]:
     told = time.monotonic()
     while True:
         if job.version > seen:
@@ -124,6 +125,6 @@ async def _follow(parts: Parts, job: Job, seen: int, request: Request) -> AsyncI
             return
         await asyncio.sleep(_LOOK_S)
         try:
-            job = await run_in_threadpool(parts.store.job, job.id)
+            job = await run_in_threadpool(mine.job, job.id)
         except ProblemError:  # erased meanwhile
             return

@@ -5,10 +5,13 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from gateway.access.caller import caller_of
+from gateway.access.secret import Secret
 from gateway.jobs.queue import Bell
-from gateway.jobs.store import JobStore
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.store.database import Database
+from gateway.store.owners import OwnerStore
 from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
@@ -17,7 +20,8 @@ from services.talkinghead.client import TalkingHeadClient
 @dataclass(frozen=True)
 class Parts:
     settings: GatewaySettings
-    store: JobStore
+    database: Database
+    secret: Secret
     storage: Storage
     bell: Bell
     perception: PerceptionClient
@@ -37,5 +41,11 @@ def _request_id(request: Request) -> str:
     return cast(str, request.state.request_id)
 
 
+def _mine(request: Request) -> OwnerStore:
+    return _parts(request).database.of(caller_of(request).owner)
+
+
 PartsDep = Annotated[Parts, Depends(_parts)]
+Mine = Annotated[OwnerStore, Depends(_mine)]
+"""The caller's jobs and files: all that a route may reach of them."""
 RequestId = Annotated[str, Depends(_request_id)]

@@ -23,7 +23,7 @@ _SCHEMA = {
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route that may answer ``codes``, with an example for each (RFC 9457 problem+json)."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "invalid_request", "internal"):
+    for code in (*codes, "invalid_request", "unauthorized", "forbidden", "internal"):
         kind = PROBLEM_KINDS[code]
         content = responses.setdefault(
             kind.status,

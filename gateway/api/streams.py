@@ -5,7 +5,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Response
 from starlette.concurrency import run_in_threadpool
 
-from gateway.api.parts import PartsDep
+from gateway.access.caller import CallerDep
+from gateway.api.parts import Mine, PartsDep
 from gateway.api.problems import problems
 from gateway.jobs.stream import Stream, read_stream
 
@@ -35,7 +36,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     responses=problems("not_found")
     | {200: {"description": "the playlist", "content": {_PLAYLIST_TYPE: {"example": _PLAYLIST_EXAMPLE}}}},
 )
-async def playlist(job_id: str, parts: PartsDep) -> Response:
+async def playlist(job_id: str, parts: PartsDep, mine: Mine, caller: CallerDep) -> Response:
     """The video as HLS: an EVENT playlist that grows with each finished segment and ends (ENDLIST) with the last.
 
     It names no segment while none is finished; start a player when the job's `stream` is not null. It stays until the
@@ -43,7 +44,9 @@ async def playlist(job_id: str, parts: PartsDep) -> Response:
 
     `ffplay http://127.0.0.1:8000/v1/jobs/{id}/stream.m3u8`
     """
-    text = await run_in_threadpool(read_stream, parts.store, parts.storage, job_id, Stream.playlist)
+    text = await run_in_threadpool(
+        read_stream, mine, parts.storage, job_id, lambda stream: stream.playlist(caller.link)
+    )
     return Response(text, media_type=_PLAYLIST_TYPE, headers={"Cache-Control": "no-cache"})
 
 
@@ -54,9 +57,9 @@ async def playlist(job_id: str, parts: PartsDep) -> Response:
     response_class=Response,
     responses=problems("not_found") | {200: {"description": "ftyp and moov", "content": {_PIECE_TYPE: {}}}},
 )
-async def head(job_id: str, parts: PartsDep) -> Response:
+async def head(job_id: str, parts: PartsDep, mine: Mine) -> Response:
     """The initialization section that the playlist names; the same for all segments."""
-    content = await run_in_threadpool(read_stream, parts.store, parts.storage, job_id, Stream.head)
+    content = await run_in_threadpool(read_stream, mine, parts.storage, job_id, Stream.head)
     return Response(content, media_type=_PIECE_TYPE, headers=_PIECE_HEADERS)
 
 
@@ -68,10 +71,11 @@ async def head(job_id: str, parts: PartsDep) -> Response:
     responses=problems("not_found") | {200: {"description": "moof and mdat", "content": {_PIECE_TYPE: {}}}},
 )
 async def piece(
-    job_id: str, index: Annotated[int, Path(ge=0, description="counts from 0", examples=[0])], parts: PartsDep
+    job_id: str,
+    index: Annotated[int, Path(ge=0, description="counts from 0", examples=[0])],
+    parts: PartsDep,
+    mine: Mine,
 ) -> Response:
     """H.264 and AAC of one segment, as the playlist names it; 404 while it is not finished."""
-    content = await run_in_threadpool(
-        read_stream, parts.store, parts.storage, job_id, lambda stream: stream.piece(index)
-    )
+    content = await run_in_threadpool(read_stream, mine, parts.storage, job_id, lambda stream: stream.piece(index))
     return Response(content, media_type=_PIECE_TYPE, headers=_PIECE_HEADERS)

@@ -11,12 +11,13 @@ from fastapi import APIRouter, File, Form, Header, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from gateway.api.early_check import EarlyCheck
-from gateway.api.parts import Parts, PartsDep, RequestId
+from gateway.api.parts import Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobView, job_view
 from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
 from gateway.jobs.records import FileRecord, Job, NewJob, new_id
 from gateway.media import has_face, has_sound
+from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import read_face
 
@@ -44,6 +45,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 )
 async def talk(
     parts: PartsDep,
+    mine: Mine,
     request_id: RequestId,
     response: Response,
     *,
@@ -89,7 +91,7 @@ async def talk(
     """
     _check_sources(parts, portrait=portrait, portrait_id=portrait_id, speech=speech, speech_id=speech_id, text=text)
     choice = None if face is None else read_face(face)
-    async with _Incoming(parts) as incoming:
+    async with _Incoming(parts, mine) as incoming:
         face_file = await incoming.file(portrait, portrait_id, PORTRAIT, has_face)
         speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
         wanted = VideoInput(
@@ -115,8 +117,8 @@ async def talk(
         )
         known: Job | None = None
         if idempotency_key is not None:
-            known = await run_in_threadpool(parts.store.job_of_key, idempotency_key, new.fingerprint)
-        job = known or await _submit(parts, new, incoming, EarlyCheck(parts, wanted, request_id))
+            known = await run_in_threadpool(mine.job_of_key, idempotency_key, new.fingerprint)
+        job = known or await _submit(parts, mine, new, incoming, EarlyCheck(parts, wanted, request_id))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
@@ -148,9 +150,9 @@ def _fingerprint(wanted: VideoInput, portrait: FileRecord, speech: FileRecord | 
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-async def _submit(parts: Parts, new: NewJob, incoming: "_Incoming", early: EarlyCheck) -> Job:
+async def _submit(parts: Parts, mine: OwnerStore, new: NewJob, incoming: "_Incoming", early: EarlyCheck) -> Job:
     await early.run()
-    job, created = await run_in_threadpool(parts.store.submit, replace(new, warnings=tuple(early.warnings)))
+    job, created = await run_in_threadpool(mine.submit, replace(new, warnings=tuple(early.warnings)))
     if created:
         incoming.keep()
         await run_in_threadpool(early.hand_over, parts.storage, job.id)
@@ -161,8 +163,8 @@ async def _submit(parts: Parts, new: NewJob, incoming: "_Incoming", early: Early
 class _Incoming:
     """Files of one request: received before the job is stored, and removed again unless it is."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, mine: OwnerStore) -> None:
+        self._parts, self._mine = parts, mine
         self._received: list[FileRecord] = []
 
     async def file(
@@ -176,7 +178,7 @@ class _Incoming:
             file = await run_in_threadpool(storage.receive, upload.file, upload.filename or "", param)
             self._received.append(file)
         else:
-            file = await run_in_threadpool(self._parts.store.file, str(file_id))
+            file = await run_in_threadpool(self._mine.file, str(file_id))
         if not fits(file.media_type):
             raise ProblemError("unsupported_media", f"{param}: {file.media_type} is of the wrong kind", param=param)
         return file

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gateway.cli import show
+from gateway.cli.keys import keys_app
 from gateway.cli.stack import connected
 from gateway.client import Json, Raconteur
 from gateway.jobs.inputs import Rest
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 jobs_app = typer.Typer(help="Look after jobs.", no_args_is_help=True)
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
 
 _EXAMPLES: Final = REPOSITORY / "examples"
 _INTERRUPTED: Final = 130
@@ -36,7 +38,7 @@ JobId = Annotated[str, typer.Argument(help="id of the job")]
 @app.command()
 def up(
     host: Annotated[
-        str, typer.Option(help="address of the gateway; it has no keys yet, so keep it local")
+        str, typer.Option(help="address of the gateway; on any but the loopback callers need a key")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8000,
 ) -> None:

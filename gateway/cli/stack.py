@@ -15,21 +15,23 @@ from gateway.processes import StartError, end_with_parent, published_url
 from gateway.settings import gateway_settings
 
 URL_VARIABLE: Final = "RACONTEUR_URL"
+KEY_VARIABLE: Final = "RACONTEUR_API_KEY"
 
 
 @contextmanager
 def connected(told: Console) -> Iterator[Raconteur]:
     """A client of the gateway at ``RACONTEUR_URL``, else of the stack that runs here, else of one that ends with us.
 
-    Raises ``StartError``. What is started is told on ``told``.
+    It sends the key in ``RACONTEUR_API_KEY``. Raises ``StartError``. What is started is told on ``told``.
     """
     url = os.environ.get(URL_VARIABLE) or published_url(gateway_settings().data_dir)
+    key = os.environ.get(KEY_VARIABLE)
     if url is not None:
-        with Raconteur(url) as client:
+        with Raconteur(url, key) as client:
             if URL_VARIABLE in os.environ or client.alive():
                 yield client
                 return
-    with _started(told) as url, Raconteur(url) as client:
+    with _started(told) as url, Raconteur(url, key) as client:
         yield client
 
 

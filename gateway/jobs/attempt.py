@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from gateway.jobs.records import Job
-from gateway.jobs.store import JobStore, Lease
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.store.work import JobStore, Lease
 from services.common.errors import ProblemError
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ async def attempt(job_id: str, desk: Desk) -> None:
         desk.storage.remove_workspace(job.id)
     elif end is Lease.HELD:
         await _settle(work, job, desk)
-    log.info("job_left", end=store.job(job.id).status)
+    log.info("job_left", end=store.status(job.id))
 
 
 async def _watch(work: asyncio.Future[Made], job: Job, desk: Desk) -> Lease | None:

@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.jobs.attempt import job_error
 from gateway.jobs.queue import Bell
-from gateway.jobs.store import JobStore
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.store.work import JobStore
 from services.common.errors import ProblemError
 
 _BATCH = 100

@@ -32,6 +32,7 @@ class Job:
     """A job as its row stands. ``fence`` grows with every claim; ``version`` with every change a reader may see."""
 
     id: str
+    owner: str
     kind: str
     status: JobStatus
     stage: str

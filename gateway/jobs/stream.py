@@ -14,9 +14,9 @@ from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
 from gateway.jobs.plan import Plan, plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.state import JobStatus
-from gateway.jobs.store import JobStore
 from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
+from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
 from services.talkinghead.client import read_soundtrack
 from services.talkinghead.schemas import FPS
@@ -34,8 +34,12 @@ class Stream:
     fps: Fraction
     source: Path | Workspace
 
-    def playlist(self) -> str:
-        """An EVENT playlist (RFC 8216): it only grows, and every version of it names the same pieces alike."""
+    def playlist(self, query: str = "") -> str:
+        """An EVENT playlist (RFC 8216): it only grows, and every version of it names the same pieces alike.
+
+        ``query`` is passed on to the pieces: that of a signed link opens them, too.
+        """
+        suffix = f"?{query}" if query else ""
         lines = [
             "#EXTM3U",
             "#EXT-X-VERSION:6",
@@ -46,9 +50,9 @@ class Stream:
             "#EXT-X-START:TIME-OFFSET=0",  # from the beginning, not from the newest piece as of a broadcast
         ]
         if self.ready:
-            lines.append('#EXT-X-MAP:URI="stream/head.mp4"')
+            lines.append(f'#EXT-X-MAP:URI="stream/head.mp4{suffix}"')
         for index, cut in enumerate(self.ready):
-            lines += [f"#EXTINF:{float(cut.frames / self.fps):.3f},", f"stream/{index}.m4s"]
+            lines += [f"#EXTINF:{float(cut.frames / self.fps):.3f},", f"stream/{index}.m4s{suffix}"]
         if self.complete:
             lines.append("#EXT-X-ENDLIST")
         return "\n".join(lines) + "\n"
@@ -75,19 +79,19 @@ class Stream:
         return fragment(tracks, cut, fps=self.fps, number=index + 1, last=self.complete and cut is self.ready[-1])
 
 
-def read_stream(store: JobStore, storage: Storage, job_id: str, read: Callable[[Stream], T | None]) -> T:
+def read_stream(mine: OwnerStore, storage: Storage, job_id: str, read: Callable[[Stream], T | None]) -> T:
     """What ``read`` takes from a job's stream. Raises ``not_found`` where that is None or there is no stream.
 
     A job that ends erases its work in progress, perhaps while it is read here. So its row is looked at afterwards, too:
     where it has changed, what was read may lack something, and is read again from where it is now.
     """
     while True:
-        job = store.job(job_id)
+        job = mine.job(job_id)
         try:
             found = read(_stream(job, storage))
         except FileNotFoundError:
             found = None
-        if store.job(job_id).status is job.status:
+        if mine.job(job_id).status is job.status:
             break
     if found is None:
         raise ProblemError("not_found", f"job {job_id!r}: there is no such piece of its stream (yet)", param="index")

@@ -11,11 +11,11 @@ from celery.signals import worker_process_init, worker_shutting_down
 from gateway.jobs.attempt import Desk, attempt
 from gateway.jobs.inputs import VIDEO
 from gateway.jobs.queue import RUN_JOB, make_celery
-from gateway.jobs.store import JobStore
 from gateway.jobs.video import VideoMaker
 from gateway.processes import send_at_parent_death
 from gateway.settings import gateway_settings
 from gateway.storage import Storage
+from gateway.store.database import Database
 from services.common.app import configure_logging
 
 _stopping = multiprocessing.Event()
@@ -33,7 +33,7 @@ def _desk() -> Desk:
     settings = gateway_settings()
     storage = Storage(settings.data_dir)
     kinds = {VIDEO: VideoMaker(settings, storage)}
-    return Desk(settings, JobStore(settings.sql_url), storage, kinds, _stopping.is_set)
+    return Desk(settings, Database(settings.sql_url).jobs, storage, kinds, _stopping.is_set)
 
 
 def _on_stop(**_: Any) -> None:

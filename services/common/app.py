@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,15 +37,26 @@ def create_app(
     ready: Callable[[], Awaitable[dict[str, str]]],
     max_body_bytes: int,
     lifespan: Any = None,
+    guards: Sequence[Middleware] = (),
 ) -> FastAPI:
     """A FastAPI app with ``/livez``, ``/readyz``, ``/metrics`` and problem+json errors.
 
     ``ready`` answers the state of each part ("ready" or why not); ``/readyz`` is 200 when all are ready, else 503.
     A body of more than ``max_body_bytes`` is refused with ``too_large`` while it arrives, before it is held.
+    ``guards`` see every request before its body is read; the first is the outermost.
     """
     configure_logging()
-    app = FastAPI(title=title, version=version, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
     app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
+    for guard in reversed(guards):
+        app.add_middleware(guard.cls, *guard.args, **guard.kwargs)
     app.add_middleware(_Observe)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
@@ -87,7 +99,11 @@ def configure_logging() -> None:
 
 def problem_response(error: ProblemError, request_id: str | None) -> JSONResponse:
     """problem+json with Retry-After where the caller should come back."""
-    headers = {"Retry-After": _RETRY_AFTER_S} if error.kind.status == 503 and error.kind.retryable else None
+    headers = {}
+    if error.kind.status == 503 and error.kind.retryable:
+        headers["Retry-After"] = _RETRY_AFTER_S
+    if error.kind.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error.as_json(request_id), error.kind.status, headers, PROBLEM_MEDIA_TYPE)
 
 

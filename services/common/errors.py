@@ -22,6 +22,8 @@ class ProblemKind:
 PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     # the request itself
     "invalid_request": ProblemKind(422, "The request is not valid"),
+    "unauthorized": ProblemKind(401, "A valid key is needed"),
+    "forbidden": ProblemKind(403, "This is not allowed"),
     "not_found": ProblemKind(404, "There is no such thing"),
     "method_not_allowed": ProblemKind(405, "This method is not allowed here"),
     "too_large": ProblemKind(413, "The upload is too large"),

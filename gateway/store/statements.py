@@ -1,0 +1,82 @@
+"""What the stores' statements have in common."""
+
+import time
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from gateway.jobs.records import FileRecord, Job
+from gateway.jobs.state import UNFINISHED, JobStatus
+from gateway.store.tables import FILES, JOBS, USES
+
+_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key"}
+_JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERNAL]
+_FILE_COLUMNS: Final = [column for column in FILES.c if column.name != "owner"]
+
+
+def select_job() -> sa.Select[Any]:
+    """All that ``Job`` holds; the queue position counts from 1 among the waiting jobs, oldest first."""
+    other = JOBS.alias()
+    ahead = (
+        sa.select(sa.func.count())
+        .where(other.c.status == JobStatus.QUEUED, other.c.id <= JOBS.c.id)
+        .correlate(JOBS)
+        .scalar_subquery()
+    )
+    position = sa.case((JOBS.c.status == JobStatus.QUEUED, ahead)).label("queue_position")
+    return sa.select(*_JOB_COLUMNS, position)
+
+
+def job_of(row: sa.Row[Any]) -> Job:
+    values = dict(row._mapping)
+    values["status"] = JobStatus(values["status"])
+    return Job(**values)
+
+
+def select_file() -> sa.Select[Any]:
+    return sa.select(*_FILE_COLUMNS)
+
+
+def file_of(row: sa.Row[Any]) -> FileRecord:
+    return FileRecord(**row._mapping)
+
+
+def insert_file(sql: sa.Connection, file: FileRecord, owner: Any) -> None:
+    sql.execute(sa.insert(FILES).values(**vars(file), owner=owner))
+
+
+def change(*where: sa.ColumnElement[bool], **values: Any) -> sa.Update:
+    """An update of jobs that their followers shall see."""
+    return sa.update(JOBS).where(*where).values(version=JOBS.c.version + 1, **values)
+
+
+def finish(status: JobStatus, retention_s: float) -> dict[str, Any]:
+    """The values of a job that has come to its end."""
+    now = time.time()
+    return {
+        "status": status,
+        "stage": "finished",
+        "finished_at": now,
+        "expires_at": now + retention_s,
+        "finish_expected_at": None,
+        "lease_until": None,
+    }
+
+
+def unfinished_readers(file_id: Any) -> sa.Select[Any]:
+    """Ids of unfinished jobs that read a file; at most one row."""
+    return (
+        sa.select(JOBS.c.id)
+        .join(USES, USES.c.job_id == JOBS.c.id)
+        .where(USES.c.file_id == file_id, JOBS.c.status.in_(list(UNFINISHED)))
+        .limit(1)
+    )
+
+
+def erase_jobs(sql: sa.Connection, job_ids: list[str]) -> list[str]:
+    """Jobs and the files that go with them -> ids of those files."""
+    owned = list(sql.execute(sa.select(FILES.c.id).where(FILES.c.job_id.in_(job_ids))).scalars())
+    sql.execute(sa.delete(FILES).where(FILES.c.job_id.in_(job_ids)))
+    sql.execute(sa.delete(USES).where(USES.c.job_id.in_(job_ids)))
+    sql.execute(sa.delete(JOBS).where(JOBS.c.id.in_(job_ids)))
+    return owned

@@ -1,0 +1,77 @@
+"""The tables. A column that is added later needs a ``server_default``: it is added to databases that exist."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+META: Final = sa.MetaData()
+
+LOCAL: Final = "local"
+"""Owner of what is made without a key."""
+
+JOBS: Final = sa.Table(
+    "jobs",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("stage", sa.String(32), nullable=False, default=""),
+    sa.Column("progress", sa.Double, nullable=False, default=0.0),
+    sa.Column("steps_done", sa.Integer, nullable=False, default=0),
+    sa.Column("steps_total", sa.Integer, nullable=False, default=0),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("fence", sa.Integer, nullable=False, default=0),
+    sa.Column("version", sa.Integer, nullable=False, default=1),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("finish_expected_at", sa.Double),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("woken_at", sa.Double),
+    sa.Column("input", sa.JSON, nullable=False),
+    sa.Column("output", sa.JSON(none_as_null=True)),
+    sa.Column("warnings", sa.JSON, nullable=False),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("idempotency_key", sa.String(255), unique=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False, server_default=LOCAL),
+    sa.Index("jobs_by_status", "status", "id"),
+    sa.Index("jobs_by_owner", "owner", "id"),
+)
+
+FILES: Final = sa.Table(
+    "files",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("media_type", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), index=True),
+    sa.Column("owner", sa.String(64), nullable=False, server_default=LOCAL),
+)
+
+USES: Final = sa.Table(
+    "job_files",
+    META,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("file_id", sa.String(32), primary_key=True, index=True),
+)
+
+KEYS: Final = sa.Table(
+    "api_keys",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False, index=True),
+    sa.Column("hint", sa.String(16), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("revoked_at", sa.Double),
+    sa.Column("last_used_at", sa.Double),
+)
