@@ -53,3 +53,9 @@ def decode(first_stage: FirstStage, latents: Tensor) -> Tensor:
     """Latents (B, 3, h, w) -> quantised -> images (B, 3, h*f, w*f), about [-1, 1], not clipped."""
     images: Tensor = first_stage.decode(latents).sample
     return images
+
+
+def decode_codes(first_stage: FirstStage, codes: Tensor) -> Tensor:
+    """Latents (B, 3, h, w) that are quantised already -> images, as `decode` makes them."""
+    images: Tensor = first_stage.decode(codes, force_not_quantize=True).sample
+    return images

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.codebook import Codebook
 from services.talkinghead.difftalk.configuration import LATENT_CHANNELS, DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
-from services.talkinghead.difftalk.first_stage import FirstStage, decode, encode, to_model_range
+from services.talkinghead.difftalk.first_stage import FirstStage, decode_codes, encode, to_model_range
 from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
 from services.talkinghead.difftalk.sampler import (
     KeptRegion,
@@ -58,6 +59,7 @@ class DiffTalk:
             raise ValueError(f"model {configuration.name!r} does not refine drafts")
         self.configuration = configuration
         self._denoiser, self._first_stage = denoiser.eval(), first_stage.eval()
+        self._codebook = Codebook(first_stage)
         self._mask = soft_mask(configuration.window)
         self._keep = keep_mask(self._mask, configuration.first_stage.factor)
 
@@ -188,7 +190,8 @@ class DiffTalk:
         latent = composite(latent, kept)
 
         # 4. Decode result and draft alike; their difference is the change
-        made, drafted = decode(self._first_stage, torch.cat([latent, reference])).clamp(-1.0, 1.0).chunk(2)
+        codes = self._codebook.nearest(torch.cat([latent, reference]))
+        made, drafted = decode_codes(self._first_stage, codes).clamp(-1.0, 1.0).chunk(2)
         change = (made - drafted) * _GREY_LEVELS * torch.from_numpy(self._mask)
         return change.permute(0, 2, 3, 1).numpy()
 
