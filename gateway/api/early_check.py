@@ -10,6 +10,7 @@ from gateway.jobs.inputs import PORTRAIT, SPEECH, VideoInput
 from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
 from services.common.errors import ProblemError
+from services.talkinghead.client import Input
 from services.talkinghead.schemas import PortraitOptions, PortraitReport, SpeechOptions, SpeechReport
 
 log = structlog.get_logger()
@@ -43,7 +44,7 @@ class EarlyCheck:
     async def _ask(self) -> None:
         service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
         began = time.monotonic()
-        portrait = storage.path(wanted.portrait).read_bytes()
+        portrait = await asyncio.to_thread(Input.of, storage.path(wanted.portrait))
         fit = await service.portrait(portrait, PortraitOptions(face=wanted.face), self._request_id)
         self._portrait = fit, time.monotonic() - began
         began = time.monotonic()

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from gateway.api.erasure import erase_held
 from gateway.api.parts import Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import FileView, file_view
@@ -85,10 +86,12 @@ async def content(
 
 
 @router.delete("/{file_id}", status_code=204, summary="Erase a file", responses=problems("not_found", "file_in_use"))
-async def erase(file_id: str, parts: PartsDep, mine: Mine) -> None:
+async def erase(file_id: str, parts: PartsDep, mine: Mine, request_id: RequestId) -> None:
     """Erase a file for good. A file that an unfinished job reads cannot be erased."""
+    file = await run_in_threadpool(mine.file, file_id)
     await run_in_threadpool(mine.delete_file, file_id)
     parts.storage.remove([file_id])
+    await erase_held(parts, file.sha256, request_id)
 
 
 async def send_file(parts: Parts, mine: OwnerStore, file_id: str, part: Part, request_id: str) -> Response:

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from gateway.api.erasure import erase_held
 from gateway.api.files import PartDep, send_file
 from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
-from gateway.jobs.records import Job
+from gateway.jobs.inputs import PORTRAIT
+from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
@@ -105,11 +107,22 @@ async def content(
 
 
 @router.delete("/{job_id}", status_code=204, summary="Erase a job", responses=problems("not_found", "job_not_finished"))
-async def erase(job_id: str, parts: PartsDep, mine: Mine) -> None:
+async def erase(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId) -> None:
     """Erase a finished job with its result and the files that were uploaded with it."""
+    source = await run_in_threadpool(_source, mine, job_id)
     files = await run_in_threadpool(mine.delete_job, job_id)
     parts.storage.remove(files)
     parts.storage.remove_workspace(job_id)
+    if source is not None:
+        await erase_held(parts, source.sha256, request_id)
+
+
+def _source(mine: OwnerStore, job_id: str) -> FileRecord | None:
+    """The picture or video that the job animates, if it is still there."""
+    try:
+        return mine.file(mine.job(job_id).input[PORTRAIT])
+    except (KeyError, ProblemError):  # no such job, which is refused next; or it has no portrait any more
+        return None
 
 
 async def _follow(mine: OwnerStore, job: Job, seen: int, request: Request) -> AsyncIterator[str]:

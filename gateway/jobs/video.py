@@ -22,7 +22,7 @@ from gateway.media import HEAD_BYTES, is_video, sniff
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
-from services.talkinghead.client import TalkingHeadClient, read_soundtrack, slice_speech
+from services.talkinghead.client import Input, TalkingHeadClient, read_soundtrack, slice_speech
 from services.talkinghead.schemas import (
     PortraitOptions,
     PortraitReport,
@@ -46,9 +46,9 @@ log = structlog.get_logger()
 class _Source:
     """What every segment is made of."""
 
-    portrait: bytes
+    portrait: Input
     speech: Path  # prepared
-    track: bytes | None  # of a video
+    track: Input | None  # of a video
 
 
 class VideoMaker:
@@ -68,7 +68,7 @@ class VideoMaker:
     async def _make(self, job: Job, progress: Progress, service: TalkingHeadClient) -> Made:
         wanted = VideoInput.model_validate(job.input)
         kept = Workspace(self._storage.workspace(job.id))
-        portrait = self._input(wanted.portrait, PORTRAIT)
+        portrait = await asyncio.to_thread(Input.of, self._path(wanted.portrait, PORTRAIT))
 
         # 1. Is the portrait fit to talk?
         if not kept.has(PORTRAIT):
@@ -82,21 +82,21 @@ class VideoMaker:
         if not kept.has(SPEECH):
             await progress(SPEECH, 0, 0)
             began = time.monotonic()
-            said = wanted.text if wanted.speech is None else self._input(wanted.speech, SPEECH)
+            said = wanted.text if wanted.speech is None else self._path(wanted.speech, SPEECH).read_bytes()
             report, prepared = await self._patiently(service, partial(service.speech, said or "", SpeechOptions()))
             kept.put(SPEECH, report, time.monotonic() - began, prepared)
         speech = kept.content(SPEECH)
 
         # 3. Follow the face through a video.
-        track: bytes | None = None
-        if is_video(sniff(portrait[:HEAD_BYTES]) or ""):
+        track: Input | None = None
+        if is_video(_media_type(portrait.path)):
             if not kept.has(TRACK):
                 await progress(TRACK, 0, 0)
                 began = time.monotonic()
                 follow = partial(service.track, portrait, TrackOptions(face=wanted.face))
-                found, track = await self._patiently(service, follow)
-                kept.put(TRACK, found, time.monotonic() - began, track)
-            track = kept.content(TRACK).read_bytes()
+                found, followed = await self._patiently(service, follow)
+                kept.put(TRACK, found, time.monotonic() - began, followed)
+            track = await asyncio.to_thread(Input.of, kept.content(TRACK))
 
         # 4. Make the segments that are missing.
         source, video = _Source(portrait, speech, track), plan_of(kept, wanted)
@@ -130,11 +130,11 @@ class VideoMaker:
             raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
         return _made(target, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
 
-    def _input(self, file_id: str, param: str) -> bytes:
-        try:
-            return self._storage.path(file_id).read_bytes()
-        except FileNotFoundError:
-            raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param) from None
+    def _path(self, file_id: str, param: str) -> Path:
+        path = self._storage.path(file_id)
+        if not path.is_file():
+            raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param)
+        return path
 
     async def _segment(
         self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions, fps: Fraction
@@ -166,6 +166,11 @@ class VideoMaker:
             await asyncio.sleep(_PAUSE_S)
             while not await service.ready() and time.monotonic() < deadline:
                 await asyncio.sleep(_PAUSE_S)
+
+
+def _media_type(path: Path) -> str:
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES)) or ""
 
 
 def _stage(segment: SegmentOptions) -> str:

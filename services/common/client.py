@@ -1,6 +1,6 @@
 """How one part of Raconteur calls another over HTTP: one error path, problem+json in, ``ProblemError`` out."""
 
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import httpx
 
@@ -35,12 +35,16 @@ class ServiceClient:
         await self._http.aclose()
 
     async def _post(
-        self, path: str, request_id: str, *, files: dict[str, bytes] | None = None, **content: Any
+        self, path: str, request_id: str, *, files: dict[str, bytes | BinaryIO] | None = None, **content: Any
     ) -> httpx.Response:
+        """An open file among ``files`` is sent block by block and never held whole."""
         if files:
             content["files"] = {name: (name, data) for name, data in files.items()}
+        return await self._request("POST", path, request_id, **content)
+
+    async def _request(self, method: str, path: str, request_id: str, **content: Any) -> httpx.Response:
         try:
-            response = await self._http.post(path, headers={REQUEST_ID_HEADER: request_id}, **content)
+            response = await self._http.request(method, path, headers={REQUEST_ID_HEADER: request_id}, **content)
         except httpx.TransportError as error:
             raise ProblemError(
                 "service_unavailable", f"{self.name} cannot be reached: {type(error).__name__}"

@@ -48,6 +48,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     "story_too_long": ProblemKind(422, "The story is too long"),
     "taxonomy_invalid": ProblemKind(422, "The taxonomy is not valid"),
     # the running system
+    "input_missing": ProblemKind(409, "The service does not hold this input; send the file"),
     "canceled": ProblemKind(499, "The caller went away or canceled"),
     "overloaded": ProblemKind(503, "The service is busy", retryable=True),
     "service_unavailable": ProblemKind(503, "A service cannot be reached", retryable=True),

@@ -1,17 +1,19 @@
 """HTTP server of the talking-head service: ``uvicorn services.talkinghead.app:app``."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated, Final, TypeVar
+from contextlib import ExitStack, asynccontextmanager
+from typing import Annotated, BinaryIO, Final, NoReturn, TypeVar
 
-from fastapi import APIRouter, FastAPI, File, Form, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel, ValidationError
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
 from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.held import HeldInputs
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.schemas import (
@@ -27,6 +29,7 @@ from services.talkinghead.settings import TalkingHeadSettings, talkinghead_setti
 MP4: Final = "video/mp4"
 LOADING: Final = {"models": "loading"}
 SAFETENSORS: Final = "application/vnd.safetensors"
+_IDLE_CHECK_S: Final = 30.0
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -41,6 +44,32 @@ class Service:
         self.intake = ModelRunner(settings.queue_length)
         """Reading and checking, which must not wait while a segment is made."""
         self.making = ModelRunner(settings.queue_length)
+        self.inputs = HeldInputs(
+            settings.cache_dir / "inputs",
+            max_bytes=settings.inputs_max_bytes,
+            idle_s=settings.inputs_kept_s,
+            on_erased=self._forget,
+        )
+
+    async def input(self, file: UploadFile | None, sha256: str | None, param: str) -> BinaryIO:
+        """An input that was sent, or that is held; sent once, it is held. Close it. Raises input_missing, too_large."""
+        if (file is None) == (sha256 is None):
+            raise ProblemError(
+                "invalid_request", f"{param}: give either the file or its SHA-256 as '{param}_sha256'", param=param
+            )
+        if file is not None:
+            sha256 = await asyncio.to_thread(self.inputs.hold, file.file, param)
+        return self.inputs.open(str(sha256), param)
+
+    async def erase_idle_inputs(self) -> NoReturn:
+        """Until canceled."""
+        while True:
+            await asyncio.sleep(_IDLE_CHECK_S)
+            self.inputs.erase_idle()
+
+    def _forget(self, sha256: str) -> None:
+        if self._pipeline is not None:
+            self._pipeline.forget(sha256)
 
     def load(self) -> None:
         models, states = load_models(self._settings)
@@ -64,10 +93,13 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(asyncio.to_thread(service.load))
+        erasing = asyncio.create_task(service.erase_idle_inputs())
         yield
+        erasing.cancel()
         await loading
         service.intake.close()
         service.making.close()
+        service.inputs.close()
 
     async def ready() -> dict[str, str]:
         return service.states
@@ -77,7 +109,7 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
         version="1",
         routers=[_routes(service)],
         ready=ready,
-        max_body_bytes=settings.max_upload_bytes,
+        max_body_bytes=2 * settings.max_upload_bytes,  # a source that is missing travels beside speech and track
         lifespan=lifespan,
     )
 
@@ -85,22 +117,47 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
 def _routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["talking head"])
 
+    async def portrait_file(
+        portrait: Annotated[UploadFile | None, File(description="a picture or a video")] = None,
+        portrait_sha256: Annotated[str | None, Form(description="of one that was sent before, instead")] = None,
+    ) -> AsyncIterator[BinaryIO]:
+        with await service.input(portrait, portrait_sha256, "portrait") as file:
+            yield file
+
+    async def segment_files(
+        portrait: Annotated[UploadFile | None, File(description="a picture or a video")] = None,
+        portrait_sha256: Annotated[str | None, Form(description="of one that was sent before, instead")] = None,
+        track: Annotated[UploadFile | None, File(description="where the portrait is a video")] = None,
+        track_sha256: Annotated[str | None, Form(description="of one that was sent or made before, instead")] = None,
+    ) -> AsyncIterator[tuple[BinaryIO, BinaryIO | None]]:
+        named = {"portrait": portrait_sha256, "track": track_sha256}
+        service.inputs.require({param: sha256 for param, sha256 in named.items() if sha256 is not None})
+        with ExitStack() as files:
+            source = files.enter_context(await service.input(portrait, portrait_sha256, "portrait"))
+            followed = None
+            if track is not None or track_sha256 is not None:
+                followed = files.enter_context(await service.input(track, track_sha256, "track"))
+            yield source, followed
+
+    portrait_input = Annotated[BinaryIO, Depends(portrait_file)]
+    segment_inputs = Annotated[tuple[BinaryIO, BinaryIO | None], Depends(segment_files)]
+
     @router.post("/portraits", summary="Is this portrait fit to talk?")
     async def portraits(
-        request: Request, portrait: Annotated[bytes, File()], options: Annotated[str, Form()] = "{}"
+        request: Request, portrait: portrait_input, options: Annotated[str, Form()] = "{}"
     ) -> PortraitReport:
         chosen = _parse(PortraitOptions, options)
         pipeline = service.pipeline
         return await service.intake.run(request, lambda _stop: pipeline.describe_portrait(portrait, chosen))
 
     @router.post("/tracks", summary="Follow the face through a video that is to be voiced anew")
-    async def tracks(
-        request: Request, portrait: Annotated[bytes, File()], options: Annotated[str, Form()] = "{}"
-    ) -> Response:
+    async def tracks(request: Request, portrait: portrait_input, options: Annotated[str, Form()] = "{}") -> Response:
         chosen = _parse(TrackOptions, options)
         pipeline = service.pipeline
         report, track = await service.making.run(request, lambda stop: pipeline.track(portrait, chosen, stop.check))
-        return _with_report(report, track.to_bytes(), SAFETENSORS)
+        body = track.to_bytes()
+        service.inputs.hold(io.BytesIO(body), "track")
+        return _with_report(report, body, SAFETENSORS)
 
     @router.post("/speech", summary="Prepare a speech: a sound file, a video's sound, or a text to be spoken")
     async def speech(
@@ -124,21 +181,25 @@ def _routes(service: Service) -> APIRouter:
     @router.post("/segments", summary="Make a few seconds of a talking video, without sound")
     async def segments(
         request: Request,
-        portrait: Annotated[bytes, File()],
+        inputs: segment_inputs,
         speech: Annotated[bytes, File()],
         options: Annotated[str, Form()],
-        track: Annotated[bytes | None, File(description="where the portrait is a video")] = None,
     ) -> Response:
         chosen = _parse(SegmentOptions, options)
         pipeline = service.pipeline
+        portrait, track = inputs
 
         def make(stop: Stop) -> tuple[SegmentReport, bytes]:
             if track is None:
                 return pipeline.make_segment(portrait, speech, chosen, stop.check)
-            return pipeline.revoice_segment(portrait, speech, track, chosen, stop.check)
+            return pipeline.revoice_segment(portrait, speech, track.read(), chosen, stop.check)
 
         report, video = await service.making.run(request, make)
         return _with_report(report, video, MP4)
+
+    @router.delete("/inputs/{sha256}", status_code=204, summary="Erase a source or a track, if it is held")
+    async def erase(sha256: str) -> None:
+        service.inputs.erase(sha256)
 
     return router
 

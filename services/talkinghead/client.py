@@ -1,15 +1,23 @@
 """Calls the talking-head service."""
 
+import hashlib
 import math
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import BinaryIO, Final, Self
 
+import httpx
 import numpy as np
+from pydantic import BaseModel
 from safetensors import safe_open
 from safetensors.numpy import save
 
 from services.common.client import ServiceClient
+from services.common.errors import ProblemError
 from services.talkinghead.schemas import (
     FPS,
     PortraitOptions,
@@ -56,23 +64,33 @@ def read_soundtrack(prepared: Path) -> bytes:
         return bytes(stored.get_tensor("soundtrack").tobytes())
 
 
+@dataclass(frozen=True)
+class Input:
+    """A file that several calls need: named by its content, and sent only where the service does not hold it."""
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Reads the file once, block by block."""
+        with path.open("rb") as file:
+            return cls(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
 class TalkingHeadClient(ServiceClient):
     """Portrait (or video) and speech -> segments of a talking video."""
 
     name = "talkinghead"
 
-    async def portrait(self, portrait: bytes, options: PortraitOptions, request_id: str = "") -> PortraitReport:
-        """Is this portrait (encoded image bytes, or a video's) fit to talk?"""
-        response = await self._post(
-            "/v1/portraits", request_id, files={"portrait": portrait}, data={"options": options.model_dump_json()}
-        )
+    async def portrait(self, portrait: Input, options: PortraitOptions, request_id: str = "") -> PortraitReport:
+        """Is this portrait (an encoded image, or a video) fit to talk?"""
+        response = await self._ask("/v1/portraits", request_id, {"portrait": portrait}, options)
         return PortraitReport.model_validate_json(response.content)
 
-    async def track(self, video: bytes, options: TrackOptions, request_id: str = "") -> tuple[TrackReport, bytes]:
+    async def track(self, video: Input, options: TrackOptions, request_id: str = "") -> tuple[TrackReport, bytes]:
         """Follow the face through a video -> report, safetensors bytes."""
-        response = await self._post(
-            "/v1/tracks", request_id, files={"portrait": video}, data={"options": options.model_dump_json()}
-        )
+        response = await self._ask("/v1/tracks", request_id, {"portrait": video}, options)
         return TrackReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
 
     async def speech(
@@ -88,20 +106,45 @@ class TalkingHeadClient(ServiceClient):
 
     async def segment(
         self,
-        portrait: bytes,
+        portrait: Input,
         speech: bytes,
         options: SegmentOptions,
-        track: bytes | None = None,
+        track: Input | None = None,
         request_id: str = "",
     ) -> tuple[SegmentReport, bytes]:
         """Frames ``[first_frame, first_frame + frames)`` -> report, MP4 bytes (H.264, no sound).
 
         ``track`` where the portrait is a video.
         """
-        response = await self._post(
-            "/v1/segments",
-            request_id,
-            files={"portrait": portrait, "speech": speech} | ({} if track is None else {"track": track}),
-            data={"options": options.model_dump_json()},
-        )
+        inputs = {"portrait": portrait} | ({} if track is None else {"track": track})
+        response = await self._ask("/v1/segments", request_id, inputs, options, {"speech": speech})
         return SegmentReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
+
+    async def erase(self, sha256: str, request_id: str = "") -> None:
+        """Let the service hold an input no longer. Of several replicas one is asked; the others do so by themselves."""
+        await self._request("DELETE", f"/v1/inputs/{sha256}", request_id)
+
+    async def _ask(
+        self,
+        path: str,
+        request_id: str,
+        inputs: Mapping[str, Input],
+        options: BaseModel,
+        files: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> httpx.Response:
+        """Post ``options`` and ``files``; of the ``inputs`` those alone are sent that the service says it lacks."""
+        lacking: frozenset[str] = frozenset()
+        while True:
+            form = {f"{name}_sha256": each.sha256 for name, each in inputs.items() if name not in lacking}
+            with ExitStack() as stack:
+                sent: dict[str, bytes | BinaryIO] = dict(files)
+                sent |= {name: stack.enter_context(inputs[name].path.open("rb")) for name in lacking}
+                try:
+                    return await self._post(
+                        path, request_id, files=sent, data=form | {"options": options.model_dump_json()}
+                    )
+                except ProblemError as error:
+                    missing = inputs.keys() & error.extra.get("missing", ())
+                    if error.code != "input_missing" or missing <= lacking:
+                        raise
+                    lacking |= missing

@@ -32,7 +32,7 @@ from services.talkinghead.schemas import (
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.speech.features.extractor import Heard
 from services.talkinghead.stopwatch import Stopwatch
-from services.talkinghead.video.decode import open_video
+from services.talkinghead.video.decode import Source, open_video, opened
 from services.talkinghead.video.encode import encode_segment, even_size
 
 Check = Callable[[], None]
@@ -46,11 +46,11 @@ class TalkingHead:
         self._models, self._settings = models, settings
         self._portraits = Portraits(models, settings.portraits_kept)
 
-    def describe_portrait(self, data: bytes, options: PortraitOptions) -> PortraitReport:
+    def describe_portrait(self, source: Source, options: PortraitOptions) -> PortraitReport:
         """Is this portrait (encoded image, or a video) fit to talk? The errors are those of ``PortraitReport``."""
-        if is_video(data):
-            return describe_video(data, options, self._models.faces, self._settings)
-        portrait = self.portrait(data, options.face)
+        if is_video(source):
+            return describe_video(source, options, self._models.faces, self._settings)
+        portrait = self.portrait(source, options.face)
         height, width = portrait.pixels.shape[:2]
         return PortraitReport(
             width=width,
@@ -60,9 +60,9 @@ class TalkingHead:
             warnings=portrait.warnings,
         )
 
-    def track(self, data: bytes, options: TrackOptions, check: Check) -> tuple[TrackReport, FaceTrack]:
+    def track(self, source: Source, options: TrackOptions, check: Check) -> tuple[TrackReport, FaceTrack]:
         """Follow the face through a video."""
-        return track_video(data, options, self._models.faces, self._settings, check)
+        return track_video(source, options, self._models.faces, self._settings, check)
 
     def read_speech(self, data: bytes) -> SpeechAudio:
         """Decode a sound or video file; cheap errors come first, before any model runs."""
@@ -97,33 +97,37 @@ class TalkingHead:
         return report, prepared
 
     def make_segment(
-        self, portrait_data: bytes, speech_data: bytes, options: SegmentOptions, check: Check
+        self, source: Source, speech_data: bytes, options: SegmentOptions, check: Check
     ) -> tuple[SegmentReport, bytes]:
         """Frames ``[first_frame, first_frame + frames)`` of a portrait as MP4 without sound."""
         watch = Stopwatch()
         with watch.stage("portrait"):
-            portrait = self.portrait(portrait_data, options.face)
+            portrait = self.portrait(source, options.face)
         with watch.stage("speech"):
             speech = PreparedSpeech.from_bytes(speech_data)
         frames = self.frames(portrait, speech, options, check, watch)
         return self._encode(frames, portrait.pixels.shape[:2], options, watch, warnings=portrait.warnings)
 
     def revoice_segment(
-        self, video_data: bytes, speech_data: bytes, track_data: bytes, options: SegmentOptions, check: Check
+        self, source: Source, speech_data: bytes, track_data: bytes, options: SegmentOptions, check: Check
     ) -> tuple[SegmentReport, bytes]:
         """The same frames of a video that is voiced anew, at its own frame rate."""
         watch = Stopwatch()
         with watch.stage("speech"):
             speech, track = PreparedSpeech.from_bytes(speech_data), FaceTrack.from_bytes(track_data)
         _check_frames(options, video_frames(speech.frames, track))
-        with open_video(video_data, self._settings.threads) as reader:
+        with open_video(source, self._settings.threads) as reader:
             frames = edit_frames(self._models, reader, track, speech, options=options, check=check, watch=watch)
             shape, pixel_aspect = reader.upright.shape, reader.upright.pixel_aspect
             return self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
 
-    def portrait(self, data: bytes, face: FaceChoice | None) -> Portrait:
+    def portrait(self, source: Source, face: FaceChoice | None) -> Portrait:
         """Analyse an encoded image; the last few are remembered by their content."""
-        return self._portraits.of(data, face)
+        return self._portraits.of(opened(source).read(), face)
+
+    def forget(self, sha256: str) -> None:
+        """Remember nothing of the source with this SHA-256."""
+        self._portraits.forget(sha256)
 
     def frames(
         self,

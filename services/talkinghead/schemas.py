@@ -1,7 +1,10 @@
 """What the talking-head service takes and answers.
 
-A video is made segment by segment and the service keeps nothing between calls: the portrait (or the video that is
-voiced anew, with its face track) and the prepared speech travel with every segment.
+A video is made segment by segment; a segment needs the source (a portrait, or a video that is voiced anew with its
+face track) and its slice of the prepared speech. Source and track travel once: wherever a call takes the file
+``portrait`` or ``track``, the form field ``portrait_sha256`` or ``track_sha256`` stands for it. The service holds such
+files for a while; what it does not hold it answers with ``input_missing`` (409, ``missing`` names the files), and the
+caller repeats the call with them. ``DELETE /v1/inputs/{sha256}`` erases one, and what was found out about it.
 """
 
 from typing import Annotated, Final, Literal

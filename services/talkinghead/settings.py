@@ -16,6 +16,10 @@ class TalkingHeadSettings(ServiceSettings):
     )
     max_speech_s: float = Field(3600.0, gt=0, le=3600, description="longest speech, in seconds")
     max_source_s: float = Field(300.0, gt=0, le=3600, description="longest video to be voiced anew, in seconds")
+    inputs_max_bytes: int = Field(
+        2 * 1024**3, ge=1024, description="disk in cache_dir for sources and tracks, held so that each travels once"
+    )
+    inputs_kept_s: float = Field(900.0, gt=0, description="a source that nobody uses for so long is erased")
     portraits_kept: int = Field(4, ge=1, le=64, description="analysed portraits held in memory")
 
 

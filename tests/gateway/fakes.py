@@ -1,6 +1,7 @@
 """The three services as one small HTTP server that speaks their contracts: no models, real media, faults on demand."""
 
 import asyncio
+import hashlib
 import io
 import math
 import threading
@@ -15,7 +16,7 @@ from typing import Annotated
 import av
 import numpy as np
 import uvicorn
-from fastapi import APIRouter, FastAPI, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response, UploadFile
 from safetensors.numpy import save
 
 from services.common.app import create_app
@@ -71,11 +72,28 @@ class Fakes:
     abandoned: int = 0
     speeches: int = 0
     tracks: int = 0
+    held: dict[str, bytes] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    """Names of the inputs that came as files and not by their hash."""
 
     def reset(self) -> None:
         self.segment_s, self.busy, self.abandoned, self.speeches, self.tracks = 0.0, False, 0, 0, 0
-        for tally in (self.faults, self.segments, self.finished):
+        for tally in (self.faults, self.segments, self.finished, self.held, self.sent):
             tally.clear()
+
+    async def input(self, file: UploadFile | None, sha256: str | None, param: str) -> bytes:
+        if file is not None:
+            self.sent.append(param)
+            content = await file.read()
+            self.held[hashlib.sha256(content).hexdigest()] = content
+            return content
+        self.require({param: sha256})
+        return self.held[sha256]
+
+    def require(self, named: dict[str, str | None]) -> None:
+        missing = [param for param, sha256 in named.items() if sha256 is not None and sha256 not in self.held]
+        if missing:
+            raise ProblemError("input_missing", f"{missing}: not held", param=missing[0], missing=missing)
 
 
 @contextmanager
@@ -106,6 +124,23 @@ def serve(app: FastAPI, port: int) -> Iterator[None]:
 def _app(fakes: Fakes) -> FastAPI:
     router = APIRouter()
     json = Annotated[str, Form()]
+    hashed = Annotated[str | None, Form()]
+
+    async def portrait_bytes(portrait: UploadFile | None = None, portrait_sha256: hashed = None) -> bytes:
+        return await fakes.input(portrait, portrait_sha256, "portrait")
+
+    async def segment_bytes(
+        portrait: UploadFile | None = None,
+        portrait_sha256: hashed = None,
+        track: UploadFile | None = None,
+        track_sha256: hashed = None,
+    ) -> tuple[bytes, bytes | None]:
+        fakes.require({"portrait": portrait_sha256, "track": track_sha256})
+        source = await fakes.input(portrait, portrait_sha256, "portrait")
+        return source, None if track is track_sha256 else await fakes.input(track, track_sha256, "track")
+
+    portrait_input = Annotated[bytes, Depends(portrait_bytes)]
+    segment_inputs = Annotated[tuple[bytes, bytes | None], Depends(segment_bytes)]
 
     @router.post("/v1/stories")
     async def stories(photo: UploadFile, options: json) -> Story:
@@ -162,13 +197,12 @@ def _app(fakes: Fakes) -> FastAPI:
         )
 
     @router.post("/v1/portraits")
-    async def portraits(portrait: UploadFile, options: json) -> PortraitReport:
+    async def portraits(portrait: portrait_input, options: json) -> PortraitReport:
         if fakes.busy:
             raise ProblemError("overloaded", "16 requests wait already")
-        data = await portrait.read()
-        if data[4:8] == b"ftyp":
+        if portrait[4:8] == b"ftyp":
             return PortraitReport(width=WIDTH, height=HEIGHT, face_box=None, face_size_px=None, warnings=[])
-        shown = data[len(PNG) :].decode()
+        shown = portrait[len(PNG) :].decode()
         if shown in ("no_face", "face_too_small"):
             raise ProblemError(shown, f"portrait: {shown}", param="portrait")
         if shown == "several_faces" and PortraitOptions.model_validate_json(options).face is None:
@@ -178,15 +212,17 @@ def _app(fakes: Fakes) -> FastAPI:
         )
 
     @router.post("/v1/tracks")
-    async def tracks(portrait: UploadFile, options: json) -> Response:
+    async def tracks(portrait: portrait_input, options: json) -> Response:
         """The track is the video's number of frames."""
         fakes.tracks += 1
         TrackOptions.model_validate_json(options)
-        with av.open(io.BytesIO(await portrait.read())) as container:
+        with av.open(io.BytesIO(portrait)) as container:
             stream = container.streams.video[0]
             fps, frames = stream.average_rate.as_integer_ratio(), stream.frames
         report = TrackReport(width=WIDTH, height=HEIGHT, fps=fps, frames=frames, warnings=["source: nobody there"])
-        return Response(str(frames).encode(), headers={REPORT_HEADER: report.model_dump_json()})
+        body = str(frames).encode()
+        fakes.held[hashlib.sha256(body).hexdigest()] = body
+        return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/speech")
     async def speech(options: json, speech: UploadFile | None = None, text: Annotated[str, Form()] = "") -> Response:
@@ -215,13 +251,12 @@ def _app(fakes: Fakes) -> FastAPI:
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/segments")
-    async def segments(
-        request: Request, portrait: UploadFile, speech: UploadFile, options: json, track: UploadFile | None = None
-    ) -> Response:
+    async def segments(request: Request, inputs: segment_inputs, speech: UploadFile, options: json) -> Response:
+        portrait, track = inputs
         asked = SegmentOptions.model_validate_json(options)
         fps = Fraction(FPS)
         if track is not None:
-            with av.open(io.BytesIO(await portrait.read())) as container:
+            with av.open(io.BytesIO(portrait)) as container:
                 fps = container.streams.video[0].average_rate
         fakes.segments.append(asked.first_frame)
         if fakes.faults:
@@ -238,6 +273,10 @@ def _app(fakes: Fakes) -> FastAPI:
         )
         body = pictures(asked.first_frame, asked.frames, fps)
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()}, media_type="video/mp4")
+
+    @router.delete("/v1/inputs/{sha256}", status_code=204)
+    async def erase(sha256: str) -> None:
+        fakes.held.pop(sha256, None)
 
     async def ready() -> dict[str, str]:
         return {"fake": "ready"}

@@ -57,6 +57,27 @@ def test_a_video_is_voiced_anew_at_its_own_rate(stack: Stack, seconds: float, re
         assert [round(frame.time * 30, 3) for frame in video.decode(video=0)] == list(range(frames))
 
 
+def test_source_and_track_travel_at_most_once(stack: Stack):
+    files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(2.0))}
+    job = stack.wait(stack.http.post("/v1/videos", files=files).json()["id"])
+
+    assert job["status"] == "succeeded", job
+    assert len(stack.fakes.segments) == 5
+    assert stack.fakes.sent == ["portrait"]  # the track is held where it was made
+
+
+def test_a_service_that_lost_its_inputs_is_sent_them_once_more(stack: Stack):
+    stack.fakes.segment_s = 0.3
+    files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(2.0))}
+    job_id = stack.http.post("/v1/videos", files=files).json()["id"]
+    wait_for(lambda: len(stack.fakes.finished) == 2)
+    stack.fakes.held.clear()
+
+    assert stack.wait(job_id)["status"] == "succeeded"
+    assert stack.fakes.sent == ["portrait", "portrait", "track"]
+    assert len(stack.fakes.finished) == 5
+
+
 def test_the_speech_is_prepared_once(stack: Stack):
     stack.wait(stack.submit()["id"])
 
@@ -79,7 +100,9 @@ def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: 
 
     assert stack.http.delete(f"/v1/files/{ids[0]}").json()["code"] == "file_in_use"
     assert stack.wait(job["id"])["status"] == "succeeded"
+    assert list(stack.fakes.held.values()) == [picture("a face")]
     assert [stack.http.delete(f"/v1/files/{file_id}").status_code for file_id in ids] == [204, 204]
+    assert not stack.fakes.held
 
 
 @pytest.mark.parametrize(
@@ -244,6 +267,7 @@ def test_deleting_a_job_erases_its_files(stack: Stack):
 
     assert stack.http.get(f"/v1/jobs/{job_id}").json()["code"] == "not_found"
     wait_for(lambda: stack.stored() <= before)
+    assert not stack.fakes.held
 
 
 def test_jobs_are_listed_newest_first_page_by_page(stack: Stack):

@@ -1,6 +1,7 @@
 """The HTTP server with the models that ship."""
 
 import asyncio
+import hashlib
 import io
 import json
 import shutil
@@ -67,13 +68,46 @@ async def test_a_video_is_tracked_and_becomes_a_segment_at_its_own_rate(client, 
     assert (report.fps, report.frames, report.warnings) == ((30, 1), 4, [])
     prepared = await client.post("/v1/speech", data={"text": "Yes."})
 
+    named = {
+        "portrait_sha256": hashlib.sha256(video).hexdigest(),
+        "track_sha256": hashlib.sha256(tracked.content).hexdigest(),
+    }
     made = await client.post(
         "/v1/segments",
-        files={"portrait": video, "speech": prepared.content, "track": tracked.content},
-        data={"options": json.dumps({"first_frame": 3, "frames": 2, "steps": 1})},
+        files={"speech": prepared.content},
+        data={"options": json.dumps({"first_frame": 3, "frames": 2, "steps": 1})} | named,
     )
     assert SegmentReport.model_validate_json(made.headers[REPORT_HEADER]).frames == 2
+
+    for sha256 in named.values():
+        await client.delete(f"/v1/inputs/{sha256}")
+    refused = await client.post(
+        "/v1/segments",
+        files={"speech": prepared.content},
+        data={"options": json.dumps({"first_frame": 3, "frames": 2})} | named,
+    )
+    assert refused.json()["missing"] == ["portrait", "track"]
     assert len(decode_video(made.content)) == 2
+
+
+async def test_what_was_sent_once_is_told_by_its_hash_until_it_is_erased(client, example_portrait):
+    named = {"portrait_sha256": hashlib.sha256(example_portrait).hexdigest()}
+    await client.delete(f"/v1/inputs/{named['portrait_sha256']}")
+    unknown = await client.post("/v1/portraits", data=named)
+    assert (unknown.status_code, unknown.json()["code"], unknown.json()["param"]) == (409, "input_missing", "portrait")
+
+    sent = await client.post("/v1/portraits", files={"portrait": example_portrait})
+    assert (await client.post("/v1/portraits", data=named)).json() == sent.json()
+
+    assert (await client.delete(f"/v1/inputs/{named['portrait_sha256']}")).status_code == 204
+    assert (await client.post("/v1/portraits", data=named)).json()["code"] == "input_missing"
+
+
+async def test_file_and_hash_together_are_refused(client, example_portrait):
+    answer = await client.post(
+        "/v1/portraits", files={"portrait": example_portrait}, data={"portrait_sha256": "00" * 32}
+    )
+    assert (answer.status_code, answer.json()["param"]) == (422, "portrait")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The whole pipeline with the models that ship, on the example portrait and speech."""
 
+import hashlib
 import io
 from dataclasses import replace
 
@@ -70,6 +71,11 @@ class TestPortrait:
 
     def test_the_last_ones_are_remembered_by_content(self, talking_head, example_portrait):
         assert talking_head.portrait(example_portrait, None) is talking_head.portrait(bytes(example_portrait), None)
+
+    def test_one_that_is_to_be_forgotten_is_analysed_anew(self, talking_head, example_portrait):
+        known = talking_head.portrait(example_portrait, None)
+        talking_head.forget(hashlib.sha256(example_portrait).hexdigest())
+        assert talking_head.portrait(example_portrait, None) is not known
 
 
 class TestFrames:

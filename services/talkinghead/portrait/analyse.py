@@ -63,6 +63,12 @@ class Portraits:
                 self._known.popitem(last=False)
         return found
 
+    def forget(self, sha256: str) -> None:
+        """Drop what is known of the image with this SHA-256."""
+        with self._lock:
+            for key in [key for key in self._known if key[0] == sha256]:
+                del self._known[key]
+
 
 def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
     """Decode an encoded image, choose its face and prepare all that its frames share."""

@@ -14,7 +14,7 @@ from services.talkinghead.revoice.follow import FaceFollower
 from services.talkinghead.revoice.track import FaceTrack, make_track
 from services.talkinghead.schemas import LARGEST, FaceChoice, PortraitOptions, PortraitReport, TrackOptions, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
-from services.talkinghead.video.decode import VideoReader, open_video
+from services.talkinghead.video.decode import Source, VideoReader, open_video, opened
 from services.talkinghead.video.encode import even_size
 from services.talkinghead.video.timeline import Timeline
 
@@ -25,18 +25,19 @@ _NOT_MISSED: Final = 12
 """Frames by which a header may promise more than there are: those an edit list hides, or sound that lasts longer."""
 
 
-def is_video(data: bytes) -> bool:
+def is_video(source: Source) -> bool:
     """Is this a video by its first bytes? Else it is read as a picture, whose errors say what is wrong with it."""
-    iso = data[4:8] == b"ftyp" and data[8:12] not in (b"heic", b"heix", b"mif1", b"avif")
-    riff = data[:4] == b"RIFF" and data[8:12] == b"AVI "
-    return iso or riff or data.startswith(b"\x1aE\xdf\xa3")
+    head = opened(source).read(12)
+    iso = head[4:8] == b"ftyp" and head[8:12] not in (b"heic", b"heix", b"mif1", b"avif")
+    riff = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    return iso or riff or head.startswith(b"\x1aE\xdf\xa3")
 
 
 def describe_video(
-    data: bytes, options: PortraitOptions, finder: FaceFinder, settings: TalkingHeadSettings
+    source: Source, options: PortraitOptions, finder: FaceFinder, settings: TalkingHeadSettings
 ) -> PortraitReport:
     """What can be told at once. Raises unsupported_media, too_large, invalid_request (no such face)."""
-    with open_video(data, settings.threads) as reader:
+    with open_video(source, settings.threads) as reader:
         if reader.promised_s > settings.max_source_s:
             raise _too_long(settings.max_source_s)
         follow = FaceFollower(finder, _choice(options))
@@ -57,13 +58,13 @@ def describe_video(
 
 
 def track_video(
-    data: bytes, options: TrackOptions, finder: FaceFinder, settings: TalkingHeadSettings, check: Callable[[], None]
+    source: Source, options: TrackOptions, finder: FaceFinder, settings: TalkingHeadSettings, check: Callable[[], None]
 ) -> tuple[TrackReport, FaceTrack]:
     """Follow the face through all frames.
 
     Raises unsupported_media, too_large, no_face, face_too_small, invalid_request (no such face).
     """
-    with open_video(data, settings.threads) as reader:
+    with open_video(source, settings.threads) as reader:
         # 1. Every frame that decodes: when it is shown, and where the face is
         follow = FaceFollower(finder, _choice(options))
         stamps: list[int] = []

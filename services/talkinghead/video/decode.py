@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import av
 import numpy as np
@@ -22,16 +22,29 @@ _SOUGHT: Final = ("mov", "matroska")
 
 MAX_EDGE_PX: Final = 8192
 
+_READ_BYTES: Final = 1 << 18
+
 SEEK_MARGIN: Final = 17
 """Frames before the first wanted one that are decoded, too. Coding puts a frame at most 16 places from where it is
 shown, so that a key frame found this far ahead is followed by nothing that needs what lies before it."""
 
 
+Source = bytes | BinaryIO
+"""A file, open for reading (nothing but what is decoded is held in memory), or all of its bytes."""
+
+
+def opened(source: Source) -> BinaryIO:
+    """At its start."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file.seek(0)
+    return file
+
+
 class VideoReader:
     """An opened video with at least one frame that can be decoded."""
 
-    def __init__(self, data: bytes, threads: int) -> None:
-        self._data, self._threads = data, threads
+    def __init__(self, source: Source, threads: int) -> None:
+        self._file, self._threads = opened(source), threads
         self._open()
         self.damaged = False
         """Was anything met that cannot be decoded?"""
@@ -139,7 +152,7 @@ class VideoReader:
             self._open()
 
     def _open(self) -> None:
-        self._container = av.open(io.BytesIO(self._data), options={"format_whitelist": FORMATS})
+        self._container = av.open(opened(self._file), buffer_size=_READ_BYTES, options={"format_whitelist": FORMATS})
         self._stream = _pictures(self._container)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
@@ -154,19 +167,23 @@ class VideoReader:
 
 
 @contextmanager
-def open_video(data: bytes, threads: int) -> Iterator[VideoReader]:
-    """Open the bytes of a video file. Raises unsupported_media, too_large."""
+def open_video(source: Source, threads: int) -> Iterator[VideoReader]:
+    """Open a video file. Raises unsupported_media, too_large."""
     try:
-        reader = VideoReader(data, threads)
+        reader = VideoReader(source, threads)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise ProblemError(
             "unsupported_media",
-            f"source: {len(data)} bytes are no video file that can be read ({reason})",
+            f"source: {_size(source)} bytes are no video file that can be read ({reason})",
             param="portrait",
         ) from None
     with closing(reader):
         yield reader
+
+
+def _size(source: Source) -> int:
+    return opened(source).seek(0, io.SEEK_END)
 
 
 def _pictures(container: Any) -> Any:

@@ -121,6 +121,15 @@ def test_sound_alone_has_no_pictures(example_speech):
         pass
 
 
+def test_a_file_is_read_as_its_bytes_are(tmp_path):
+    path = tmp_path / "video.avi"
+    path.write_bytes(numbered(5, form="avi", codec="mpeg4"))
+    stamps = np.arange(5)
+    with path.open("rb") as file, open_video(file, 1) as of_file, open_video(path.read_bytes(), 1) as of_bytes:
+        for reader in (of_file, of_bytes):
+            assert shades(list(reader.at(stamps, np.array([3, 4])))) == [3, 4]
+
+
 def test_frames_of_another_video_are_missed():
     with open_video(numbered(5), 1) as reader, pytest.raises(ProblemError, match="another video"):
         list(reader.at(np.array([0, 1, 2]), np.array([1])))
