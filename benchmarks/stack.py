@@ -21,6 +21,8 @@ from typing import Any, Final
 
 import httpx
 
+from gateway.cli.main import EXAMPLE_CONSENT
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 EXAMPLES: Final = ROOT / "examples"
 FOUR_PEOPLE: Final = 4
@@ -34,6 +36,7 @@ _ROLES: Final = {
     "broker": "valkey",
     "supervisor": "raconteur up",
 }
+CONSENT = {"consent": json.dumps(EXAMPLE_CONSENT)}
 
 
 def main() -> None:
@@ -115,7 +118,7 @@ def video(api: httpx.Client, folder: Path) -> dict[str, float]:
         cut.writeframes(source.readframes(int(SPEECH_S * source.getframerate())))
     began = time.perf_counter()
     with (EXAMPLES / "portrait.jpg").open("rb") as portrait, speech.open("rb") as sound:
-        job = checked(api.post("/v1/videos", files={"portrait": portrait, "speech": sound}))
+        job = checked(api.post("/v1/videos", files={"portrait": portrait, "speech": sound}, data=CONSENT))
     while job["status"] in ("queued", "running"):
         time.sleep(0.1)
         job = checked(api.get(f"/v1/jobs/{job['id']}"))

@@ -55,6 +55,7 @@ class Raconteur:
     def video(
         self,
         portrait: Path,
+        consent: Json,
         *,
         speech: Path | None = None,
         text: str | None = None,
@@ -64,9 +65,20 @@ class Raconteur:
         still: bool = False,
         rest: str | None = None,
     ) -> Json:
-        """Portrait or video, and speech (or text) -> the job that makes the video."""
+        """Portrait or video, and speech (or text) -> the job that makes the video.
+
+        ``consent``: subject, basis (self, written, licensed, synthetic), reference, given_on.
+        """
         files = {"portrait": portrait} | ({"speech": speech} if speech else {})
-        fields = {"text": text, "steps": steps, "seed": seed, "face": face, "still": still, "rest": rest}
+        fields = {
+            "consent": json.dumps(consent),
+            "text": text,
+            "steps": steps,
+            "seed": seed,
+            "face": face,
+            "still": still,
+            "rest": rest,
+        }
         return self._upload("/v1/videos", files, fields)
 
     def job(self, job_id: str) -> Json:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from gateway.cli.main import EXAMPLE_CONSENT
 from gateway.client import Raconteur
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ def main() -> None:
     font = ImageFont.load_default(22)
     with Raconteur(sys.argv[1]) as client, tempfile.TemporaryDirectory() as folder:
         answer = client.relations(EXAMPLES / "photo.jpg")
-        job = client.video(EXAMPLES / "portrait.jpg", speech=EXAMPLES / "speech.wav")
+        job = client.video(EXAMPLES / "portrait.jpg", EXAMPLE_CONSENT, speech=EXAMPLES / "speech.wav")
         *_, job = client.follow(job["id"])
         client.download(job["id"], Path(folder) / "talk.mp4")
         frames = talking(Path(folder) / "talk.mp4")

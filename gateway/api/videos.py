@@ -10,6 +10,8 @@ from typing import Annotated, Final, Self
 from fastapi import APIRouter, File, Form, Header, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
+from gateway.access.caller import CallerDep
+from gateway.api.consent import Consent, ConsentField, read_consent
 from gateway.api.early_check import EarlyCheck
 from gateway.api.parts import Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
@@ -32,6 +34,7 @@ _PROBLEMS: Final = problems(
     "audio_silent",
     "audio_too_long",
     "idempotency_mismatch",
+    "consent_missing",
 )
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -46,6 +49,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 async def talk(
     parts: PartsDep,
     mine: Mine,
+    caller: CallerDep,
     request_id: RequestId,
     response: Response,
     *,
@@ -55,6 +59,7 @@ async def talk(
     portrait_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
     speech: Annotated[UploadFile | None, File(description="sound, or a video whose sound is used")] = None,
     speech_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
+    consent: ConsentField = None,
     text: Annotated[str | None, Form(description="or a text to be spoken", examples=["Good morning."])] = None,
     steps: Annotated[int, Form(ge=1, le=50, description="denoising steps: more is finer and slower")] = 4,
     seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
@@ -87,8 +92,13 @@ async def talk(
     accepted and checks them itself. Follow it at `/v1/jobs/{id}/events`, and watch it
     while it is made at the job's `stream`.
 
-    `curl -F portrait=@portrait.jpg -F speech=@speech.wav http://127.0.0.1:8000/v1/videos`
+    `consent` says whose face it is and on what basis it may be animated. It is kept in the audit log, which outlives
+    the job and its files.
+
+    `curl -F portrait=@portrait.jpg -F speech=@speech.wav -F 'consent={"subject": "Ann Lee", "basis": "self",
+    "given_on": "2026-11-01"}' http://127.0.0.1:8000/v1/videos`
     """
+    given = read_consent(consent)
     _check_sources(parts, portrait=portrait, portrait_id=portrait_id, speech=speech, speech_id=speech_id, text=text)
     choice = None if face is None else read_face(face)
     async with _Incoming(parts, mine) as incoming:
@@ -106,14 +116,16 @@ async def talk(
             segment_frames=parts.settings.segment_frames,
         )
         job_id = new_id()
+        sources = _source_hashes(face_file, speech_file, text)
         new = NewJob(
             id=job_id,
             kind=VIDEO,
             input=wanted.model_dump(),
-            fingerprint=_fingerprint(wanted, face_file, speech_file),
+            fingerprint=_fingerprint(wanted, given, sources),
             files=incoming.files(job_id),
             uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
             idempotency_key=idempotency_key,
+            audit={"key": caller.key_id, "consent": given.model_dump(mode="json"), "inputs": sources},
         )
         known: Job | None = None
         if idempotency_key is not None:
@@ -143,10 +155,17 @@ def _check_sources(
         raise ProblemError("audio_too_long", f"text: {len(text)} characters; the limit is {limit}", param="text")
 
 
-def _fingerprint(wanted: VideoInput, portrait: FileRecord, speech: FileRecord | None) -> str:
+def _source_hashes(portrait: FileRecord, speech: FileRecord | None, text: str | None) -> dict[str, str]:
+    """SHA-256 of what the video is made of."""
+    if speech is None:
+        return {PORTRAIT: portrait.sha256, "text": hashlib.sha256((text or "").encode()).hexdigest()}
+    return {PORTRAIT: portrait.sha256, SPEECH: speech.sha256}
+
+
+def _fingerprint(wanted: VideoInput, consent: Consent, sources: dict[str, str]) -> str:
     """The same for the same request, whatever ids its uploads were given."""
-    files = {"portrait": portrait.sha256, "speech": speech and speech.sha256}
-    told = wanted.model_dump(exclude={"segment_frames"}) | files
+    told = wanted.model_dump(exclude={"segment_frames", PORTRAIT, SPEECH}) | {"sources": sources}
+    told |= {"consent": consent.model_dump(mode="json")}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,22 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.guard import key_digest
 from gateway.access.keys import Scope, hint, new_key
 from gateway.access.secret import Secret
 from gateway.cli import show
+from gateway.cli.database import database
 from gateway.settings import gateway_settings
-from gateway.store.database import Database
 from gateway.store.keys import KeyRecord
 
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -39,9 +36,9 @@ def create(
     key = new_key()
     scopes = sorted(set(scope or [Scope.READ, Scope.WRITE]))
     expires_at = None if days is None else time.time() + days * _DAY_S
-    with _database() as database:
+    with database() as stores:
         digest = key_digest(Secret(gateway_settings()), key)
-        record = database.keys.add(owner, hint(key), digest, list(scopes), expires_at)
+        record = stores.keys.add(owner, hint(key), digest, list(scopes), expires_at)
     if as_json:
         print(json.dumps(_told(record) | {"key": key}))
     else:
@@ -52,8 +49,8 @@ def create(
 @keys_app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """All keys, without the keys themselves."""
-    with _database() as database:
-        found = database.keys.all()
+    with database() as stores:
+        found = stores.keys.all()
     if as_json:
         print(json.dumps({"keys": [_told(key) for key in found]}))
         return
@@ -67,26 +64,11 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys_app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="id of the key, as keys list shows it")]) -> None:
     """Shut a key out from now on, and every link that it made."""
-    with _database() as database:
-        if not database.keys.revoke(key_id):
+    with database() as stores:
+        if not stores.keys.revoke(key_id):
             show.TOLD.print(f"[bold red]not_found[/]: there is no valid key with the id {key_id!r}")
             raise typer.Exit(1)
     show.TOLD.print(f"[dim]key {key_id} is revoked[/]")
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    settings = gateway_settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.sql_url)
-    try:
-        database.create_schema()
-        yield database
-    except SQLAlchemyError as error:
-        show.TOLD.print(f"[bold red]service_unavailable[/]: the database cannot be used: {type(error).__name__}")
-        raise typer.Exit(1) from None
-    finally:
-        database.close()
 
 
 def _told(key: KeyRecord) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from gateway.cli import show
+from gateway.cli.audit import audit_app
 from gateway.cli.keys import keys_app
 from gateway.cli.stack import connected
 from gateway.client import Json, Raconteur
-from gateway.jobs.inputs import Rest
+from gateway.jobs.inputs import Basis, Rest
 from gateway.settings import gateway_settings
 from services.common.settings import REPOSITORY
 
@@ -23,8 +25,15 @@ app = typer.Typer(
 jobs_app = typer.Typer(help="Look after jobs.", no_args_is_help=True)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
+app.add_typer(audit_app, name="audit")
 
 _EXAMPLES: Final = REPOSITORY / "examples"
+EXAMPLE_CONSENT: Final[Json] = {
+    "subject": "Grace Hopper",
+    "basis": "licensed",
+    "reference": "official portrait, United States Navy, public domain: examples/README.md",
+    "given_on": "2026-11-22",
+}
 _INTERRUPTED: Final = 130
 
 Photo = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JPEG, PNG or WebP")]
@@ -83,6 +92,12 @@ def talk(
         Path | None, typer.Argument(exists=True, dir_okay=False, help="sound, or a video's sound")
     ] = None,
     *,
+    subject: Annotated[str, typer.Option(help="whose face it is")] = "",
+    consent: Annotated[
+        Basis | None, typer.Option(help="why it may be animated: it is your own face, by a written consent, ...")
+    ] = None,
+    reference: Annotated[str, typer.Option(help="where a written consent or a licence can be looked up")] = "",
+    given_on: Annotated[str, typer.Option(help="date of the consent; today if left out", metavar="YYYY-MM-DD")] = "",
     output: Annotated[Path, typer.Option("--output", "-o", help="the MP4 to write")] = Path("talk.mp4"),
     text: Annotated[str | None, typer.Option(help="a text to be spoken instead of SPEECH")] = None,
     steps: Annotated[int | None, typer.Option(min=1, max=50, help="denoising steps: more is finer and slower")] = None,
@@ -94,13 +109,30 @@ def talk(
     rest: Annotated[Rest, typer.Option(help="of a video that is longer than the speech: keep or cut it")] = "keep",
     as_json: AsJson = False,
 ) -> None:
-    """Make a portrait talk, or voice a video anew."""
+    """Make a portrait talk, or voice a video anew.
+
+    It needs a consent, for example: --subject "Ann Lee" --consent self
+    """
     if (speech is None) == (text is None):
         raise typer.BadParameter("give either SPEECH or --text")
+    if not (subject and consent):
+        raise typer.BadParameter(
+            "say whose face it is and why it may be animated, for example --subject 'Ann Lee' --consent self, "
+            "or --consent written --reference 'form 12 of May 2026'",
+            param_hint="--subject and --consent",
+        )
+    told_consent = {
+        "subject": subject,
+        "basis": consent,
+        "reference": reference,
+        "given_on": given_on or datetime.now(UTC).date().isoformat(),
+    }
     if not output.resolve().parent.is_dir():
         raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
     with show.reporting(), connected(show.TOLD) as client:
-        job = client.video(source, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still, rest=rest)
+        job = client.video(
+            source, told_consent, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still, rest=rest
+        )
         told = _finish_video(client, job, output)
         _answer(as_json, told, show.print_video)
 
@@ -113,7 +145,7 @@ def demo() -> None:
         with show.waiting("looking at examples/photo.jpg and thinking"):
             answer = client.relations(_EXAMPLES / "photo.jpg")
         show.print_relations(answer)
-        job = client.video(_EXAMPLES / "portrait.jpg", speech=_EXAMPLES / "speech.wav")
+        job = client.video(_EXAMPLES / "portrait.jpg", EXAMPLE_CONSENT, speech=_EXAMPLES / "speech.wav")
         show.print_video(_finish_video(client, job, output.resolve()))
 
 

@@ -34,6 +34,7 @@ _HINTS: Final = {
     "audio_too_long": "cut the speech",
     "unsupported_media": "use JPEG, PNG or WebP for pictures, MP4, MOV or WebM for videos, WAV, MP3 or M4A for speech",
     "service_unavailable": "is the stack running? its logs are in the folder logs of the data folder",
+    "consent_missing": "raconteur talk --subject 'Ann Lee' --consent self, or --consent written --reference 'form 12'",
     "unauthorized": "set RACONTEUR_API_KEY; raconteur keys create makes a key",
     "forbidden": "use a key with another scope; raconteur keys create makes one",
     "overloaded": "try again in a moment",

@@ -15,6 +15,9 @@ SPEECH: Final = "speech"
 TRACK: Final = "track"
 """Stage of a job whose portrait is a video."""
 
+Basis = Literal["self", "written", "licensed", "synthetic"]
+"""Why a face may be animated: it is one's own; a written consent; a licence or the public domain; it is nobody's."""
+
 Rest = Literal["keep", "cut"]
 """What becomes of the rest of a video that is longer than its new speech: kept as it is (silent), or cut off."""
 

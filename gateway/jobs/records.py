@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.jobs.state import JobStatus
@@ -58,7 +58,10 @@ class Job:
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a caller asks for. ``files`` are stored with the job; ``uses`` are ids of all files that it reads."""
+    """What a caller asks for. ``files`` are stored with the job; ``uses`` are ids of all files that it reads.
+
+    ``audit`` goes into the audit log: the consent, who asked, hashes of the inputs.
+    """
 
     id: str
     kind: str
@@ -68,3 +71,4 @@ class NewJob:
     uses: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     idempotency_key: str | None = None
+    audit: dict[str, Any] = field(default_factory=dict)

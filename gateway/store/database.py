@@ -5,9 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
+from gateway.store import audit
 from gateway.store.keys import KeyStore
 from gateway.store.owners import OwnerStore
-from gateway.store.tables import META
+from gateway.store.tables import APPEND_ONLY, META
 from gateway.store.work import JobStore
 
 
@@ -20,6 +21,7 @@ class Database:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         self.jobs = JobStore(self._engine)
         self.keys = KeyStore(self._engine)
+        self.audit = audit.AuditStore(self._engine)
 
     def of(self, owner: str) -> OwnerStore:
         """What ``owner`` may see and change."""
@@ -37,6 +39,9 @@ class Database:
                         sql.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
                 for index in table.indexes:
                     sql.execute(CreateIndex(index, if_not_exists=True))
+            for statement in APPEND_ONLY[self._engine.dialect.name]:
+                sql.execute(sa.text(statement))
+            audit.start(sql)
 
     def ping(self) -> None:
         """Raises ``sqlalchemy.exc.SQLAlchemyError`` where the database cannot be reached."""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gateway.jobs.records import FileRecord, Job, NewJob
 from gateway.jobs.state import TERMINAL, JobStatus
+from gateway.store.audit import append
 from gateway.store.statements import (
     change,
     erase_jobs,
@@ -81,6 +82,7 @@ class OwnerStore:
                     insert_file(sql, file, self.owner)
                 for file_id in new.uses:
                     sql.execute(sa.insert(USES).values(job_id=new.id, file_id=file_id))
+                append(sql, "accepted", new.id, {"kind": new.kind, "owner": self.owner} | new.audit)
         except sa.exc.IntegrityError:
             known = self.job_of_key(key, new.fingerprint) if key else None
             if known is None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import UNFINISHED, JobStatus
+from gateway.store.audit import append
 from gateway.store.tables import FILES, JOBS, USES
 
 _INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key"}
@@ -75,6 +76,8 @@ def unfinished_readers(file_id: Any) -> sa.Select[Any]:
 
 def erase_jobs(sql: sa.Connection, job_ids: list[str]) -> list[str]:
     """Jobs and the files that go with them -> ids of those files."""
+    for job_id in job_ids:
+        append(sql, "erased", job_id, {})
     owned = list(sql.execute(sa.select(FILES.c.id).where(FILES.c.job_id.in_(job_ids))).scalars())
     sql.execute(sa.delete(FILES).where(FILES.c.job_id.in_(job_ids)))
     sql.execute(sa.delete(USES).where(USES.c.job_id.in_(job_ids)))

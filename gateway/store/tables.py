@@ -75,3 +75,37 @@ KEYS: Final = sa.Table(
     sa.Column("revoked_at", sa.Double),
     sa.Column("last_used_at", sa.Double),
 )
+
+AUDIT: Final = sa.Table(
+    "audit",
+    META,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("job_id", sa.String(32), nullable=False, index=True),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+AUDIT_HEAD: Final = sa.Table(
+    "audit_head",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("entries", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+APPEND_ONLY: Final = {
+    "sqlite": [
+        f"CREATE TRIGGER IF NOT EXISTS audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$",
+        "CREATE OR REPLACE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()",
+    ],
+}
+"""Keeps a mistaken statement from the log. Who owns the database can drop it; the chain then tells."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import TERMINAL, UNFINISHED, JobStatus, sources
+from gateway.store.audit import append
 from gateway.store.statements import change, erase_jobs, finish, insert_file, job_of, select_job, unfinished_readers
 from gateway.store.tables import FILES, JOBS
 
@@ -121,6 +122,7 @@ class JobStore:
                 return False
             owner = sql.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == job_id)).scalar_one()
             insert_file(sql, file, owner)
+            append(sql, "succeeded", job_id, {"result": file.sha256})
         return True
 
     def fail(self, job_id: str, fence: int, error: dict[str, Any], retention_s: float) -> bool:

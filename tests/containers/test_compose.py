@@ -13,6 +13,7 @@ import av
 import pytest
 import yaml
 
+from gateway.cli.main import EXAMPLE_CONSENT
 from gateway.client import Raconteur
 from services.common.settings import REPOSITORY
 
@@ -185,7 +186,7 @@ class TestStack:
 
     def test_portrait_and_speech_to_a_video_although_the_worker_is_killed(self, client: Raconteur, tmp_path: Path):
         speech = REPOSITORY / "examples/speech.wav"
-        job = client.video(REPOSITORY / "examples/portrait.jpg", speech=speech)
+        job = client.video(REPOSITORY / "examples/portrait.jpg", EXAMPLE_CONSENT, speech=speech)
         killed = False
         for state in client.follow(job["id"]):
             job = state

@@ -21,7 +21,7 @@ from gateway.jobs.queue import Bell, make_celery
 from gateway.processes import end_group, end_with_parent, free_ports
 from gateway.settings import GatewaySettings
 from gateway.store.database import Database
-from tests.gateway.fakes import Fakes, picture, serve, serve_fakes, wav
+from tests.gateway.fakes import CONSENT, Fakes, picture, serve, serve_fakes, wav
 
 T = TypeVar("T")
 TERMINAL = ("succeeded", "failed", "canceled")
@@ -80,7 +80,7 @@ class Stack:
 
     def submit(self, seconds: float = 2.0, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
         files = {"portrait": ("p.png", picture("a face")), "speech": ("s.wav", wav(seconds))}
-        answer = self.http.post("/v1/videos", files=files, data=fields, headers=headers)
+        answer = self.http.post("/v1/videos", files=files, data=CONSENT | fields, headers=headers)
         assert answer.status_code == 202, answer.text
         return answer.json()
 

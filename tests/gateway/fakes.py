@@ -39,6 +39,9 @@ from services.talkinghead.schemas import (
 WIDTH, HEIGHT = 64, 48
 MAX_SPEECH_S = 60.0
 
+CONSENT = {"consent": '{"subject": "Ann Lee", "basis": "self", "given_on": "2026-11-01"}'}
+"""A form field that every video needs."""
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
 

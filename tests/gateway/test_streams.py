@@ -10,7 +10,7 @@ import pytest
 
 from gateway.store.tables import LOCAL
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import grey_of, pictures, wav
+from tests.gateway.fakes import CONSENT, grey_of, pictures, wav
 
 HEAD = """#EXTM3U
 #EXT-X-VERSION:6
@@ -68,7 +68,7 @@ def test_a_player_that_joins_while_the_video_is_made_sees_and_hears_all_of_it(st
 def test_a_video_that_outlasts_its_new_speech_is_streamed_to_its_end(stack: Stack):
     stack.fakes.segment_s = 0.3
     files = {"portrait": ("v.mp4", pictures(0, 60, Fraction(30000, 1001))), "speech": ("s.wav", wav(1.0))}
-    job_id = stack.http.post("/v1/videos", files=files).json()["id"]
+    job_id = stack.http.post("/v1/videos", files=files, data=CONSENT).json()["id"]
     wait_for(lambda: stack.job(job_id)["stream"])
 
     while_made = play(stack, job_id)

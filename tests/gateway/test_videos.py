@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import grey_of, picture, pictures, wav
+from tests.gateway.fakes import CONSENT, grey_of, picture, pictures, wav
 
 
 def test_a_portrait_and_speech_become_a_video_as_long_as_the_speech(stack: Stack):
@@ -43,7 +43,7 @@ def test_a_portrait_and_speech_become_a_video_as_long_as_the_speech(stack: Stack
 )
 def test_a_video_is_voiced_anew_at_its_own_rate(stack: Stack, seconds: float, rest: str, frames: int):
     files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(seconds))}
-    answer = stack.http.post("/v1/videos", files=files, data={"rest": rest})
+    answer = stack.http.post("/v1/videos", files=files, data=CONSENT | {"rest": rest})
     job = stack.wait(answer.json()["id"])
 
     assert job["status"] == "succeeded", job
@@ -85,7 +85,9 @@ def test_the_speech_is_prepared_once(stack: Stack):
 
 
 def test_a_text_is_spoken(stack: Stack):
-    answer = stack.http.post("/v1/videos", files={"portrait": picture("a face")}, data={"text": "Good morning."})
+    answer = stack.http.post(
+        "/v1/videos", files={"portrait": picture("a face")}, data=CONSENT | {"text": "Good morning."}
+    )
 
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
     assert stack.wait(answer.json()["id"])["output"]["duration_s"] == 1.0
@@ -96,7 +98,7 @@ def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: 
     ids = [
         stack.http.post("/v1/files", files={"file": content}).json()["id"] for content in (picture("a face"), wav(1.0))
     ]
-    job = stack.http.post("/v1/videos", data={"portrait_id": ids[0], "speech_id": ids[1]}).json()
+    job = stack.http.post("/v1/videos", data=CONSENT | {"portrait_id": ids[0], "speech_id": ids[1]}).json()
 
     assert stack.http.delete(f"/v1/files/{ids[0]}").json()["code"] == "file_in_use"
     assert stack.wait(job["id"])["status"] == "succeeded"
@@ -125,7 +127,9 @@ def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: 
 def test_bad_input_is_refused_at_once_and_leaves_nothing(stack: Stack, portrait: bytes, speech: bytes, code: str):
     before, jobs = stack.stored(), stack.http.get("/v1/jobs").json()["jobs"]
 
-    answer = stack.http.post("/v1/videos", files={"portrait": ("p.png", portrait), "speech": ("s.wav", speech)})
+    answer = stack.http.post(
+        "/v1/videos", files={"portrait": ("p.png", portrait), "speech": ("s.wav", speech)}, data=CONSENT
+    )
 
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["code"] == code, answer.json()
@@ -145,7 +149,7 @@ def test_bad_input_is_refused_at_once_and_leaves_nothing(stack: Stack, portrait:
     ],
 )
 def test_a_request_that_makes_no_sense_names_the_field(stack: Stack, fields: dict[str, str], param: str):
-    answer = stack.http.post("/v1/videos", data=fields)
+    answer = stack.http.post("/v1/videos", data=CONSENT | fields)
 
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (422, "invalid_request", param)
 
@@ -156,14 +160,14 @@ def test_a_request_that_makes_no_sense_names_the_field(stack: Stack, fields: dic
 )
 def test_several_faces_are_fine_when_one_is_chosen(stack: Stack, face: str, choice: object):
     files = {"portrait": picture("several_faces"), "speech": wav(0.5)}
-    job = stack.http.post("/v1/videos", files=files, data={"face": face}).json()
+    job = stack.http.post("/v1/videos", files=files, data=CONSENT | {"face": face}).json()
 
     assert stack.wait(job["id"])["input"]["face"] == choice
 
 
 def test_a_job_is_accepted_while_the_service_is_busy_and_checks_its_input_itself(stack: Stack):
     stack.fakes.busy = True
-    answer = stack.http.post("/v1/videos", files={"portrait": picture("no_face"), "speech": wav(1)})
+    answer = stack.http.post("/v1/videos", files={"portrait": picture("no_face"), "speech": wav(1)}, data=CONSENT)
     assert answer.status_code == 202
     stack.fakes.busy = False
 
@@ -187,7 +191,7 @@ def test_the_same_idempotency_key_gives_the_same_job(stack: Stack):
     assert stack.submit(headers=headers)["id"] == first["id"]
     assert stack.stored() == before
     files = {"portrait": picture("a face"), "speech": wav(3.0)}
-    other = stack.http.post("/v1/videos", files=files, headers=headers)
+    other = stack.http.post("/v1/videos", files=files, data=CONSENT, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from gateway.cli.main import EXAMPLE_CONSENT
 from gateway.client import Raconteur
 from services.common.faces.finder import FaceFinder
 from services.common.settings import REPOSITORY
@@ -46,7 +47,7 @@ class Talk:
 
 @pytest.fixture(scope="module")
 def talk(client: Raconteur, tmp_path_factory: pytest.TempPathFactory) -> Talk:
-    job = client.video(PORTRAIT, speech=SPEECH, still=True)
+    job = client.video(PORTRAIT, EXAMPLE_CONSENT, speech=SPEECH, still=True)
     *_, done = client.follow(job["id"])
     assert done["status"] == "succeeded", done["error"]
     target = tmp_path_factory.mktemp("made") / "talk.mp4"
@@ -125,7 +126,7 @@ def test_outside_the_lower_face_of_a_still_head_nothing_changes(talk: Talk):
 
 
 def test_cancel_stops_within_two_seconds(client: Raconteur):
-    job = client.video(PORTRAIT, speech=SPEECH, steps=50)
+    job = client.video(PORTRAIT, EXAMPLE_CONSENT, speech=SPEECH, steps=50)
     for seen in client.follow(job["id"]):
         if seen["status"] == "running" and seen["stage"] == "segments":
             break
@@ -159,7 +160,8 @@ def test_bad_input_is_told_within_a_second_and_nothing_stays(
 
     before = stored()
     began = time.monotonic()
-    answer = http.post(path, files=files)
+    fields = {"consent": json.dumps(EXAMPLE_CONSENT)} if path == "/v1/videos" else {}
+    answer = http.post(path, files=files, data=fields)
     seconds = time.monotonic() - began
 
     assert answer.json()["code"] == code

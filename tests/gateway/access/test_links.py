@@ -9,7 +9,7 @@ import pytest
 from gateway.access.links import Link
 from gateway.access.secret import Secret
 from tests.gateway.access.conftest import Guarded
-from tests.gateway.fakes import picture, wav
+from tests.gateway.fakes import CONSENT, picture, wav
 
 Caller = Callable[..., httpx.Client]
 
@@ -73,7 +73,7 @@ def test_a_link_dies_with_its_key(guarded: Guarded):
 def test_a_job_is_shared_with_its_stream_and_events(guarded: Guarded, caller: Caller):
     ann, stranger = caller("ann"), caller()
     files = {"portrait": picture("a face"), "speech": wav(0.6)}
-    job_id = ann.post("/v1/videos", files=files).json()["id"]
+    job_id = ann.post("/v1/videos", files=files, data=CONSENT).json()["id"]
 
     links = ann.post(f"/v1/jobs/{job_id}/links").json()
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.gateway.access.conftest import Guarded
 from tests.gateway.access.test_guard import all_calls
-from tests.gateway.fakes import picture, wav
+from tests.gateway.fakes import CONSENT, picture, wav
 
 Caller = Callable[..., httpx.Client]
 
@@ -20,7 +20,7 @@ def things(caller: Caller) -> tuple[httpx.Client, dict[str, str]]:
     """Ann with a file and a finished job -> her client, and by what in a path stands for her id."""
     ann = caller("ann")
     file_id = ann.post("/v1/files", files={"file": picture("a face")}).json()["id"]
-    answer = ann.post("/v1/videos", data={"portrait_id": file_id}, files={"speech": wav(0.6)})
+    answer = ann.post("/v1/videos", data=CONSENT | {"portrait_id": file_id}, files={"speech": wav(0.6)})
     job_id = answer.json()["id"]
     assert '"status":"succeeded"' in ann.get(f"/v1/jobs/{job_id}/events").text
     return ann, {"files": file_id, "jobs": job_id}
@@ -56,7 +56,7 @@ def test_every_route_is_in_the_matrix_or_takes_no_id(guarded: Guarded):
 
 def test_anothers_file_cannot_be_used_for_a_job(caller: Caller, things: tuple[httpx.Client, dict[str, str]]):
     _, ids = things
-    answer = caller("bob").post("/v1/videos", data={"portrait_id": ids["files"], "text": "Good morning."})
+    answer = caller("bob").post("/v1/videos", data=CONSENT | {"portrait_id": ids["files"], "text": "Good morning."})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -72,7 +72,7 @@ def test_two_owners_may_use_the_same_idempotency_key(caller: Caller):
     made = set()
     for owner in ("ann", "bob"):
         files = {"portrait": picture("a face"), "speech": wav(0.2 if owner == "ann" else 0.3)}
-        answer = caller(owner).post("/v1/videos", files=files, headers={"Idempotency-Key": "monday"})
+        answer = caller(owner).post("/v1/videos", files=files, data=CONSENT, headers={"Idempotency-Key": "monday"})
         made.add(answer.json()["id"])
 
     assert len(made) == 2

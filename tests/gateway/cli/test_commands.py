@@ -14,6 +14,8 @@ from gateway.cli.main import app
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes import picture, pictures, wav
 
+CONSENT = ("--subject", "Ann Lee", "--consent", "self")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -36,7 +38,7 @@ def raconteur(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 
 def test_talk_writes_the_video_and_tells_about_it(raconteur: Callable[..., Result], folder: Path):
-    done = raconteur("talk", "face.png", "speech.wav", "-o", "out.mp4", "--json")
+    done = raconteur("talk", "face.png", "speech.wav", *CONSENT, "-o", "out.mp4", "--json")
 
     told = json.loads(done.stdout)
     assert set(told) == {"job", "output", "width", "height", "fps", "frames", "duration_s", "warnings", "timings"}
@@ -50,7 +52,7 @@ def test_talk_writes_the_video_and_tells_about_it(raconteur: Callable[..., Resul
 
 @pytest.mark.parametrize(("rest", "frames"), [((), 40), (("--rest", "cut"), 30)], ids=["kept", "cut"])
 def test_talk_voices_a_video_anew(raconteur: Callable[..., Result], rest: tuple[str, ...], frames: int):
-    done = raconteur("talk", "clip.mp4", "speech.wav", *rest, "-o", "out.mp4", "--json")
+    done = raconteur("talk", "clip.mp4", "speech.wav", *CONSENT, *rest, "-o", "out.mp4", "--json")
 
     told = json.loads(done.stdout)
     assert told["frames"] == frames
@@ -83,8 +85,9 @@ def test_a_problem_is_one_line_with_its_code_and_a_hint(raconteur: Callable[...,
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("talk", "face.png", "-o", "out.mp4"),
-        ("talk", "face.png", "speech.wav", "--text", "both"),
+        ("talk", "face.png", *CONSENT, "-o", "out.mp4"),
+        ("talk", "face.png", "speech.wav", *CONSENT, "--text", "both"),
+        ("talk", "face.png", "speech.wav", *CONSENT, "--consent", "rumour"),
         ("relate", "missing.png"),
         ("relate", "people.png", "--pairs", "P1"),
         ("relate", "people.png", "--taxonomy", "zodiac"),
@@ -92,3 +95,11 @@ def test_a_problem_is_one_line_with_its_code_and_a_hint(raconteur: Callable[...,
 )
 def test_wrong_usage_is_exit_code_two(raconteur: Callable[..., Result], arguments: tuple[str, ...]):
     assert raconteur(*arguments).exit_code == 2
+
+
+def test_talk_says_what_consent_it_needs(raconteur: Callable[..., Result], folder: Path):
+    done = raconteur("talk", "face.png", "speech.wav")
+
+    assert done.exit_code == 2
+    assert "--subject 'Ann Lee' --consent self" in " ".join(done.stderr.replace("│", "").split())
+    assert not (folder / "talk.mp4").exists()
