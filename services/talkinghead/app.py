@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from typing import Annotated, BinaryIO, Final, NoReturn, TypeVar
 
@@ -14,6 +14,7 @@ from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
 from services.talkinghead.client import REPORT_HEADER
 from services.talkinghead.held import HeldInputs
+from services.talkinghead.memory import naming_out_of_memory
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.schemas import (
@@ -32,6 +33,7 @@ SAFETENSORS: Final = "application/vnd.safetensors"
 _IDLE_CHECK_S: Final = 30.0
 
 Options = TypeVar("Options", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Service:
@@ -41,15 +43,28 @@ class Service:
         self._settings = settings
         self._pipeline: TalkingHead | None = None
         self.states = LOADING
-        self.intake = ModelRunner(settings.queue_length)
-        """Reading and checking, which must not wait while a segment is made."""
-        self.making = ModelRunner(settings.queue_length)
+        self._reading = ModelRunner(settings.queue_length)
+        self._making = ModelRunner(settings.queue_length)
         self.inputs = HeldInputs(
             settings.cache_dir / "inputs",
             max_bytes=settings.inputs_max_bytes,
             idle_s=settings.inputs_kept_s,
             on_erased=self._forget,
         )
+
+    async def read(self, request: Request, work: Callable[[Stop], T]) -> T:
+        """Reading and checking, which must not wait while a segment is made. Raises overloaded, out_of_memory."""
+        return await self._reading.run(request, naming_out_of_memory()(work))
+
+    async def make(self, request: Request, work: Callable[[Stop], T]) -> T:
+        """Whatever takes seconds, one request after the other. Raises overloaded, out_of_memory."""
+        return await self._making.run(request, naming_out_of_memory()(work))
+
+    def close(self) -> None:
+        """Let the running work end and take no more."""
+        self._reading.close()
+        self._making.close()
+        self.inputs.close()
 
     async def input(self, file: UploadFile | None, sha256: str | None, param: str) -> BinaryIO:
         """An input that was sent, or that is held; sent once, it is held. Close it. Raises input_missing, too_large."""
@@ -97,9 +112,7 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
         yield
         erasing.cancel()
         await loading
-        service.intake.close()
-        service.making.close()
-        service.inputs.close()
+        service.close()
 
     async def ready() -> dict[str, str]:
         return service.states
@@ -148,13 +161,13 @@ def _routes(service: Service) -> APIRouter:
     ) -> PortraitReport:
         chosen = _parse(PortraitOptions, options)
         pipeline = service.pipeline
-        return await service.intake.run(request, lambda _stop: pipeline.describe_portrait(portrait, chosen))
+        return await service.read(request, lambda _stop: pipeline.describe_portrait(portrait, chosen))
 
     @router.post("/tracks", summary="Follow the face through a video that is to be voiced anew")
     async def tracks(request: Request, portrait: portrait_input, options: Annotated[str, Form()] = "{}") -> Response:
         chosen = _parse(TrackOptions, options)
         pipeline = service.pipeline
-        report, track = await service.making.run(request, lambda stop: pipeline.track(portrait, chosen, stop.check))
+        report, track = await service.make(request, lambda stop: pipeline.track(portrait, chosen, stop.check))
         body = track.to_bytes()
         service.inputs.hold(io.BytesIO(body), "track")
         return _with_report(report, body, SAFETENSORS)
@@ -170,12 +183,12 @@ def _routes(service: Service) -> APIRouter:
         chosen = _parse(SpeechOptions, options)
         pipeline = service.pipeline
         if speech is not None and text is None:
-            audio = await service.intake.run(request, lambda _stop: pipeline.read_speech(speech))
+            audio = await service.read(request, lambda _stop: pipeline.read_speech(speech))
         elif text is not None and speech is None:
-            audio = await service.intake.run(request, lambda _stop: pipeline.speak(text, chosen.rate))
+            audio = await service.read(request, lambda _stop: pipeline.speak(text, chosen.rate))
         else:
             raise ProblemError("invalid_request", "give either the file 'speech' or the field 'text'", param="speech")
-        report, prepared = await service.making.run(request, lambda _stop: pipeline.prepare_speech(audio, features))
+        report, prepared = await service.make(request, lambda _stop: pipeline.prepare_speech(audio, features))
         return _with_report(report, prepared.to_bytes(), SAFETENSORS)
 
     @router.post("/segments", summary="Make a few seconds of a talking video, without sound")
@@ -194,7 +207,7 @@ def _routes(service: Service) -> APIRouter:
                 return pipeline.make_segment(portrait, speech, chosen, stop.check)
             return pipeline.revoice_segment(portrait, speech, track.read(), chosen, stop.check)
 
-        report, video = await service.making.run(request, make)
+        report, video = await service.make(request, make)
         return _with_report(report, video, MP4)
 
     @router.delete("/inputs/{sha256}", status_code=204, summary="Erase a source or a track, if it is held")

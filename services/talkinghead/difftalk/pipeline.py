@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.batches import MICRO_BATCH, Numbers, in_batches
 from services.talkinghead.difftalk.codebook import Codebook
 from services.talkinghead.difftalk.configuration import LATENT_CHANNELS, DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
@@ -28,9 +29,6 @@ from services.talkinghead.difftalk.sampler import (
     shared_noise,
 )
 
-MICRO_BATCH = 8
-"""Frames per UNet call, always exactly so many: CPU kernels depend on the batch's size, and a frame's result must not
-depend on where a segment was cut."""
 _GREY_LEVELS = 127.5  # from [-1, 1] to grey levels
 
 
@@ -115,7 +113,8 @@ class DiffTalk:
             seed: of the noise that all frames share.
             strength: in (0, 1]; None takes the model's own.
             sampler: how to go from noise level to noise level.
-            batch: frames per UNet call; another number may round otherwise.
+            batch: frames per UNet call; another number may round otherwise. It is halved once where memory runs out,
+                see `in_batches`.
             on_step: told (steps done, steps in all) over all micro-batches; may raise to cancel.
 
         Returns:
@@ -129,15 +128,10 @@ class DiffTalk:
                 "must agree"
             )
         change = np.zeros(drafts.shape, np.float32)
-        batches = range(0, frames, batch)
-        for number, start in enumerate(batches):
-            chosen = np.minimum(np.arange(start, start + batch), frames - 1)
+        w = self.configuration.window
 
-            def report(done: int, of: int, before: int = number) -> None:
-                if on_step is not None:
-                    on_step(before * of + done, len(batches) * of)
-
-            made = self._refine_batch(
+        def make(chosen: Numbers, report: OnStep) -> npt.NDArray[np.float32]:
+            return self._refine_batch(
                 source.at(chosen),
                 self._window(drafts[chosen]),
                 torch.from_numpy(audio_windows[chosen]).float(),
@@ -148,8 +142,9 @@ class DiffTalk:
                 sampler=sampler,
                 on_step=report,
             )
-            count, w = min(batch, frames - start), self.configuration.window
-            change[start : start + count, w.top : w.top + w.height, w.left : w.left + w.width] = made[:count]
+
+        for numbers, made in in_batches(frames, make, batch=batch, on_step=on_step):
+            change[numbers, w.top : w.top + w.height, w.left : w.left + w.width] = made
         return change
 
     def _refine_batch(

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.difftalk.pipeline import MICRO_BATCH, SourceLatents
+from services.talkinghead.difftalk.batches import MICRO_BATCH
+from services.talkinghead.difftalk.pipeline import SourceLatents
 from services.talkinghead.draft.lips import Floats, close_seam, standing_open
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp

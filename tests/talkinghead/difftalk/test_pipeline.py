@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.batches import MICRO_BATCH
 from services.talkinghead.difftalk.configuration import BASE_256, DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
 from services.talkinghead.difftalk.first_stage import build_first_stage
 from services.talkinghead.difftalk.mask import soft_mask
-from services.talkinghead.difftalk.pipeline import MICRO_BATCH, DiffTalk
+from services.talkinghead.difftalk.pipeline import DiffTalk
 
 Drafts = dict[str, np.ndarray]
 
@@ -63,7 +64,7 @@ def test_steps_are_counted_over_all_batches_and_can_be_canceled(tiny_model: Diff
 
     with pytest.raises(InterruptedError):
         refine(tiny_model, drafts, on_step=watch)
-    assert seen == [(1, 4), (2, 4), (3, 4)]
+    assert seen == [(1, 6), (2, 6), (3, 6)]
 
 
 def test_untrained_model_leaves_its_drafts_alone(tiny_configuration: DiffTalkConfiguration, drafts: Drafts):
