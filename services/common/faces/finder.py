@@ -29,7 +29,7 @@ class FaceFinder:
     """Finds faces that show both eyes and are at least about 1/25 of the picture's shorter side high."""
 
     def __init__(self, detector: FaceDetector, landmarker: Landmarker) -> None:
-        self._detector, self._landmarker = detector, landmarker
+        self._detector, self.landmarker = detector, landmarker
 
     @classmethod
     def load(cls, weights_dir: Path, threads: int, profile: str = "tiny") -> Self:
@@ -45,7 +45,7 @@ class FaceFinder:
         """
         faces = []
         for found in self._detector.detect(pixels, regions):
-            landmarks = self._landmarker.locate(pixels, found.box, found.eyes)
+            landmarks = self.landmarker.locate(pixels, found.box, found.eyes)
             if landmarks is not None:
                 faces.append(Face(found.box, found.score, landmarks))
         return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))

@@ -11,6 +11,12 @@ from services.common.onnx_model import Float, OnnxModel
 INPUT_PX: Final = 112
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
 
+MIRRORED: Final = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+]  # fmt: skip
+"""Which landmark each one becomes when the picture is flipped left to right."""
+
 _BOX_MARGIN: Final = 1.25
 _POINTS_MARGIN: Final = 1.3
 _REFINEMENTS: Final = 2
@@ -34,14 +40,15 @@ class Landmarker:
         centre: Float = ((box[:2] + box[2:]) / 2).astype(np.float32)
         size, angle = side * _BOX_MARGIN, eye_angle_rad(eyes[0], eyes[1])
         for _ in range(1 + _REFINEMENTS):
-            points = self._in_square(pixels, centre, size, angle)
+            points = self.in_square(pixels, centre, size, angle)
             if float(np.abs(eye_centres(points) - eyes).max()) > _EYE_TOLERANCE * side:
                 return None
             centre, size, angle = upright_square(points)
             size *= _POINTS_MARGIN
         return points
 
-    def _in_square(self, pixels: npt.NDArray[np.uint8], centre: Float, size_px: float, angle_rad: float) -> Float:
+    def in_square(self, pixels: npt.NDArray[np.uint8], centre: Float, size_px: float, angle_rad: float) -> Float:
+        """(68, 2) in pixels of the picture, read from the square around ``centre`` and unquestioned."""
         crop = square_crop(pixels, centre, size_px, INPUT_PX, angle_rad)
         return crop.points_in_picture(self._model(crop.pixels[None].astype(np.float32))["landmarks"][0])
 
@@ -49,6 +56,11 @@ class Landmarker:
 def eye_angle_rad(left: Float, right: Float) -> float:
     """By how much the line from the left eye to the right one falls, in radians (0 for an upright head)."""
     return float(np.arctan2(right[1] - left[1], right[0] - left[0]))
+
+
+def mirrored(landmarks: Float, width: int) -> Float:
+    """(68, 2) landmarks of a picture ``width`` wide -> those of its mirror image, left and right exchanged."""
+    return np.stack([width - 1 - landmarks[MIRRORED, 0], landmarks[MIRRORED, 1]], 1)
 
 
 def eye_centres(landmarks: Float) -> Float:

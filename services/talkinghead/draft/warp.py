@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.talkinghead.draft.lips import Floats, LipCurves, MouthAxes, close_seam, standing_open
+from services.talkinghead.draft.lips import Floats, LipCurves, MouthAxes, close_seam, lip_heights, standing_open
 
 Bytes = NDArray[np.uint8]
 
@@ -35,6 +35,11 @@ _FADE_OUT: Final = 20.0  # from the jaw outwards: twice the widest jaw drop, so 
 _BORDER: Final = 8.0
 _SMOOTHING: Final = 0.05
 _EDGE: Final = 0.9  # width of the soft inner edge of a lip
+_LIP_DEPTHS: Final = np.array([0.2, 0.35], np.float32)
+"""Of a lip's height, how deep within the upper and the lower one skin is taken where parted lips are brought together.
+Landmarks 65 to 67 lie on the teeth, up to a quarter of the lip above its edge; 61 to 63 lie on the edge."""
+_SEAM_SHADE: Final = 0.45
+"""By how much the line is darker along which parted lips meet: closed lips of photographs show 0.3 to 0.6."""
 _DARK: Final = 0.22  # the mouth's inside against the lips' own colour
 
 
@@ -59,6 +64,8 @@ class PortraitWarp:
         self._raw = raw
         self._shows_mouth = standing_open(raw)
         self._source_lips = LipCurves.through(self.source, self.axes)
+        self._brink = LipCurves.through(_to_outer_corners(self.source), self.axes)
+        self._lip_depths = _LIP_DEPTHS * lip_heights(self.source)
         self._dark = _mouth_colour(square, landmarks)
 
     def motion(self, target: Floats) -> Motion | None:
@@ -77,20 +84,50 @@ class PortraitWarp:
         frame = picture.copy()
         if motion is None:
             return frame
-        x, y = canvas.sources(self._way_back(canvas, motion))
-        skin = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        mouth = self.axes.to_mouth(canvas.places)
+        upper, lower = self._ways_back(canvas, motion, mouth)
+        above = _above(mouth, motion.lips)[..., None]
+        x, y = canvas.sources(lower + above * (upper - lower))
+        skin = _taken(picture, x, y)
+        seam = (above[..., 0] > 0) & (above[..., 0] < 1) & (motion.lips.within(mouth[..., 0]) > 0)
+        if self._shows_mouth > 0 and seam.any():
+            # half way between two lips that were parted lies the mouth: here colours are mixed and not places
+            ends = [_taken(picture, *(place[seam] for place in canvas.sources(way))) for way in (upper, lower)]
+            share = above[seam]
+            shade = 1 - _SEAM_SHADE * (4 * share * (1 - share)) * self._closing(mouth[seam][:, 0], motion.lips)[:, None]
+            met = shade * (ends[1] + share * (ends[0].astype(np.float32) - ends[1]))
+            skin[seam] = np.rint(skin[seam] + self._shows_mouth * (met - skin[seam])).astype(np.uint8)
         region = frame[canvas.rows, canvas.columns]
         moved = np.maximum(np.abs(x - canvas.x), np.abs(y - canvas.y)) > _STILL_PX
         region[moved] = skin[moved]
         self._open_mouth(region, picture[canvas.rows, canvas.columns], canvas, motion.lips)
         return frame
 
-    def _way_back(self, canvas: "Canvas", motion: Motion) -> Floats:
-        """(h, w, 2) in units: from each pixel of the canvas to its place in the portrait."""
-        back = canvas.sample(motion.lower)
-        mouth = self.axes.to_mouth(canvas.places)
-        back += _above(mouth, motion.lips)[..., None] * (canvas.sample(motion.upper) - back)
-        return back
+    def _ways_back(self, canvas: "Canvas", motion: Motion, mouth: Floats) -> tuple[Floats, Floats]:
+        """(h, w, 2) in units, above and below the mouth: from each pixel of the canvas to its place in the portrait."""
+        upper, lower = canvas.sample(motion.upper), canvas.sample(motion.lower)
+        if self._shows_mouth > 0:
+            # skin that a spline takes from between parted lips would carry teeth along; landmarks lie on their brink,
+            # so that the further the mouth closes, the deeper within the lip the skin is taken
+            closing = self._closing(mouth[..., 0], motion.lips)
+            upper += self._onto_lip(canvas.places + upper, closing, 0)
+            lower += self._onto_lip(canvas.places + lower, closing, 1)
+        return upper, lower
+
+    def _closing(self, along: Floats, lips: LipCurves) -> Floats:
+        """0 where ``lips`` are as far apart as the portrait's or further, 1 where they meet, along the mouth."""
+        opening, wanted = (np.subtract(*curves.at(along)[::-1]) for curves in (self._brink, lips))
+        return np.asarray(np.clip(1 - wanted / np.maximum(opening, 1e-3), 0, 1), np.float32)
+
+    def _onto_lip(self, places: Floats, closing: Floats, lip: int) -> Floats:
+        """(h, w, 2) in units from ``places`` that the portrait's open mouth shows to the upper (0) or lower (1) lip."""
+        along, below = np.moveaxis(self.axes.to_mouth(places), -1, 0)
+        edge, away = self._brink.at(along)[lip], 2 * lip - 1
+        within = self._brink.within(along)
+        inside = away * (below - edge)  # how deep in the lip, negative in the mouth
+        depth = self._lip_depths[lip] * closing * within
+        step = np.maximum(depth + np.maximum(inside, 0) * 2 / 3 - inside, 0)  # the lip is squeezed, none of it lost
+        return np.asarray((self._shows_mouth * (within > 0) * away * step)[..., None] * self.axes.down, np.float32)
 
     def _open_mouth(self, region: Bytes, portrait: Bytes, canvas: "Canvas", lips: LipCurves) -> None:
         """Paint what lies behind the lips: the portrait's own teeth where it shows them, else dark."""
@@ -155,6 +192,19 @@ def warp_square(square: Bytes, source: Floats, target: Floats) -> Bytes:
     """
     portrait = PortraitWarp(square, source)
     return portrait.draw(square, _square_canvas(square.shape[0]), portrait.motion(target))
+
+
+def _taken(picture: Bytes, x: Floats, y: Floats) -> Bytes:
+    """(..., 3): the picture at places (...), sharp between pixels; beyond its edge its last pixels are repeated."""
+    taken = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(taken.reshape(*x.shape, 3), np.uint8)
+
+
+def _to_outer_corners(landmarks: Floats) -> Floats:
+    """(68, 2) with the corners of the inner lips at those of the outer ones, between which all dark of a mouth lies."""
+    reaching = landmarks.copy()
+    reaching[[60, 64]] = landmarks[[48, 54]]
+    return reaching
 
 
 def _to_units(landmarks: Floats, scale: float) -> Floats:

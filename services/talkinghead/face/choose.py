@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.common.faces.finder import Face
+from services.talkinghead.face.covered import COVERED_PORTRAIT
 from services.talkinghead.face.square import FaceSquare, Floats
 from services.talkinghead.schemas import LARGEST, FaceChoice
 
@@ -85,13 +86,15 @@ def check_size(square: FaceSquare) -> None:
         )
 
 
-def face_warnings(landmarks: Floats, square: FaceSquare) -> list[str]:
-    """What the caller should know about the chosen face."""
+def face_warnings(landmarks: Floats, square: FaceSquare, mouth_doubt: float) -> list[str]:
+    """What the caller should know about the chosen face; ``mouth_doubt`` is the landmarker's ``disagreement``."""
     found = []
     if square.edge_px < SMALL_SQUARE_PX:
         found.append(f"portrait: the face square is {square.edge_px:.0f} px wide; the mouth will lack detail")
     if abs(turn(landmarks)) > MOST_TURNED:
         found.append("portrait: the face is turned far to the side; its mouth may look wrong")
+    if mouth_doubt > COVERED_PORTRAIT:
+        found.append("portrait: something seems to be before the mouth; it may look wrong")
     return found
 
 

@@ -14,6 +14,7 @@ from services.talkinghead.difftalk.pipeline import SourceLatents
 from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.warp import Bytes, Canvas, PortraitWarp
 from services.talkinghead.face.choose import check_size, choose_face, face_warnings
+from services.talkinghead.face.covered import disagreement
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.models import Models
 from services.talkinghead.schemas import FaceChoice
@@ -88,6 +89,7 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
     check_size(square)
     cut = square.cut(pixels)
     landmarks = square.to_square(chosen.landmarks)
+    doubt = disagreement(models.faces.landmarker, pixels, chosen.landmarks)
     x0, y0, x1, y1 = (round(float(edge), 1) for edge in chosen.box)
     return Portrait(
         pixels=pixels,
@@ -100,5 +102,5 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
         lids=eyelids(chosen.landmarks, pixels.shape),
         sway=HeadSway.of(square, pixels.shape),
         latents=models.difftalk.encode_source(cut, landmarks),
-        warnings=warnings + face_warnings(chosen.landmarks, square),
+        warnings=warnings + face_warnings(chosen.landmarks, square, doubt),
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.batches import MICRO_BATCH
 from services.talkinghead.difftalk.pipeline import SourceLatents
-from services.talkinghead.draft.lips import Floats, close_seam, standing_open
+from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp
 from services.talkinghead.face.square import SQUARE_PX, FaceSquare
@@ -31,10 +31,6 @@ from services.talkinghead.video.timeline import back_and_forth
 
 _LET_GO: Final = 4
 """Frames over which the edit ends before the rest of the video, which keeps its own lips."""
-
-
-_LIP_EDGE: Final = 1.0
-"""Units of the face square by which the landmarks of an open mouth lie inside its lips."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,7 @@ def _draft(
 ) -> _Draft:
     """Decoded frame ``source``, bent to actions (11,) and window (8, 16, n) of ``voice``."""
     square = FaceSquare.of(track.landmarks[source])
-    own = _part_lips(close_seam(square.to_square(track.landmarks[source])))
+    own = square.to_square(track.landmarks[source])
     actions, window = voice
     target = target_landmarks(track.neutral[source], actions[None], models.action_basis)[0]
     cut = square.cut(pixels)
@@ -146,21 +142,6 @@ def _speech_at(speech: PreparedSpeech, number: int, fps: Fraction) -> tuple[Floa
     around = speech.actions_between(before, after + 1)
     nearest = before if weight < 0.5 else after
     return (1 - weight) * around[0] + weight * around[-1], speech.windows_between(nearest, nearest + 1)[0]
-
-
-def _part_lips(landmarks: Floats) -> Floats:
-    """(68, 2) with the inner edges of an open mouth's lips moved onto the lips, so that no teeth move with them.
-
-    The landmarks of an open mouth lie a little inside it; shut by them, it would keep a row of teeth between its lips.
-    """
-    parted = landmarks.copy()
-    width = _LIP_EDGE * standing_open(landmarks)
-    for upper, lower in ((61, 67), (62, 66), (63, 65)):
-        gap = landmarks[lower] - landmarks[upper]
-        step = width * gap / max(float(np.linalg.norm(gap)), 1e-3)
-        parted[upper] -= step
-        parted[lower] += step
-    return parted
 
 
 def _refine(models: Models, drafts: list[_Draft], options: SegmentOptions, check: Callable[[], None]) -> Floats:

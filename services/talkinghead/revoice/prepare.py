@@ -9,6 +9,7 @@ import numpy as np
 from services.common.errors import ProblemError
 from services.common.faces.finder import FaceFinder
 from services.talkinghead.draft.lips import Floats
+from services.talkinghead.face.covered import covered_frames, disagreement
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.revoice.follow import FaceFollower
 from services.talkinghead.revoice.track import FaceTrack, make_track
@@ -65,14 +66,18 @@ def track_video(
     Raises unsupported_media, too_large, no_face, face_too_small, invalid_request (no such face).
     """
     with open_video(source, settings.threads) as reader:
-        # 1. Every frame that decodes: when it is shown, and where the face is
+        # 1. Every frame that decodes: when it is shown, where the face is, and how surely its mouth
         follow = FaceFollower(finder, _choice(options))
         stamps: list[int] = []
         found: list[Floats | None] = []
+        doubts: list[float] = []
         for stamp, frame in reader.decoded():
             check()
             stamps.append(stamp)
-            found.append(follow(reader.upright.pixels(frame)))
+            pixels = reader.upright.pixels(frame)
+            points = follow(pixels)
+            found.append(points)
+            doubts.append(np.nan if points is None else disagreement(finder.landmarker, pixels, points))
             if (stamp - stamps[0]) * reader.time_base > settings.max_source_s:
                 raise _too_long(settings.max_source_s)
 
@@ -81,7 +86,9 @@ def track_video(
 
         # 3. The track: smooth, with the mouth at rest, and what is left alone
         height, width = reader.upright.shape
-        track, untouched = make_track(found, np.array(stamps, np.int64), timeline, (height, width))
+        track, untouched = make_track(
+            found, covered_frames(np.array(doubts, np.float32)), np.array(stamps, np.int64), timeline, (height, width)
+        )
         report = TrackReport(
             width=width,
             height=height,

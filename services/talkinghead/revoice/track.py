@@ -22,6 +22,7 @@ NO_FACE: Final = "no face was found"
 TURNED: Final = "the face is turned far to the side"
 SMALL: Final = f"the face square is less than {SMALLEST_SQUARE_PX} px wide"
 CUT: Final = "the mouth is at the edge of the picture"
+COVERED: Final = "something is before the mouth"
 
 _BRIDGED: Final = 3
 """So many frames without a face between two with it are the detector's own blink."""
@@ -87,15 +88,21 @@ class FaceTrack:
 
 
 def make_track(
-    found: list[Floats | None], stamps: NDArray[np.int64], timeline: Timeline, shape: tuple[int, int]
+    found: list[Floats | None],
+    covered: NDArray[np.bool_],
+    stamps: NDArray[np.int64],
+    timeline: Timeline,
+    shape: tuple[int, int],
 ) -> tuple[FaceTrack, list[str]]:
     """Landmarks as they were found in each decoded frame of ``shape`` (height, width) -> the track, and warnings.
+
+    ``covered`` (S,) tells where something is before the mouth.
 
     Raises no_face, face_too_small where there is no frame whose lips can be edited.
     """
     landmarks = _bridge(found)
     landmarks = _smooth(landmarks, float(timeline.fps))
-    reasons = [_reason(points, shape) for points in landmarks]
+    reasons = [_reason(points, hidden, shape) for points, hidden in zip(landmarks, covered, strict=True)]
     usable = np.array([reason is None for reason in reasons])
     if not usable.any():
         small = all(reason in (SMALL, NO_FACE) for reason in reasons) and SMALL in reasons
@@ -149,7 +156,7 @@ def _jumps(before: Floats, after: Floats) -> bool:
     return bool(step > _JUMP * FaceSquare.of(before).edge_px)
 
 
-def _reason(points: Floats, shape: tuple[int, int]) -> str | None:
+def _reason(points: Floats, covered: bool, shape: tuple[int, int]) -> str | None:
     """Why the lips of this frame are left alone; None where they are edited."""
     if not points.any():
         return NO_FACE
@@ -160,7 +167,7 @@ def _reason(points: Floats, shape: tuple[int, int]) -> str | None:
     lips = points[48:]
     if lips.min() < 0 or (lips.max(0) > np.array([shape[1], shape[0]]) - 1).any():
         return CUT
-    return None
+    return COVERED if covered else None
 
 
 def _ramp(usable: NDArray[np.bool_]) -> Floats:

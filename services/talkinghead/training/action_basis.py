@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from services.common.faces.landmarks import MIRRORED
 from services.talkinghead.speech.actions import ACTIONS
-from services.talkinghead.training.mirrored import MIRRORED
 
 FloatArray = NDArray[np.float64]
 

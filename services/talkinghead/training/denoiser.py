@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from services.common.faces.landmarks import MIRRORED
 from services.talkinghead.difftalk import checkpoint
 from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration
 from services.talkinghead.difftalk.denoiser import Denoiser
@@ -22,7 +23,6 @@ from services.talkinghead.difftalk.first_stage import FirstStage, encode, to_mod
 from services.talkinghead.difftalk.mask import hide, keep_mask, soft_mask
 from services.talkinghead.difftalk.patch_autoencoder import PatchVQModel
 from services.talkinghead.difftalk.sampler import build_scheduler
-from services.talkinghead.training.mirrored import MIRRORED
 from services.talkinghead.training.pairs import PairGroup
 
 HIGHEST_LEVEL = 0.8

@@ -92,5 +92,5 @@ def test_a_face_turned_away_is_warned_of(drawn_face):
     turned[30, 0] += 0.35 * (turned[16, 0] - turned[0, 0])
     assert abs(turn(drawn_face.landmarks)) < 0.02
     assert turn(turned) == pytest.approx(0.35, abs=0.02)
-    assert any("turned" in warning for warning in face_warnings(turned, FaceSquare.of(turned)))
-    assert face_warnings(drawn_face.landmarks, FaceSquare.of(drawn_face.landmarks)) == []
+    assert any("turned" in warning for warning in face_warnings(turned, FaceSquare.of(turned), 0.4))
+    assert face_warnings(drawn_face.landmarks, FaceSquare.of(drawn_face.landmarks), 0.4) == []

@@ -44,6 +44,16 @@ def larger(pixels):
     return cv2.resize(pixels[height // 12 : -height // 12, width // 12 : -width // 12], (width, height))
 
 
+def with_hand(pixels):
+    """A disc and three fingers in the colour of the person's cheek."""
+    covered = pixels.copy()
+    skin = tuple(int(value) for value in pixels[118:126, 100:112].reshape(-1, 3).mean(0) * 0.9)
+    cv2.ellipse(covered, (122, 146), (30, 18), 15, 0, 360, skin, -1, cv2.LINE_AA)
+    for finger in range(3):
+        cv2.line(covered, (122, 140 + 9 * finger), (154, 130 + 9 * finger), skin, 7, cv2.LINE_AA)
+    return covered
+
+
 @pytest.fixture(scope="module")
 def clip(person):
     """20 frames at 30000/1001 a second; in the middle nobody is seen."""
@@ -94,6 +104,22 @@ class TestTrack:
             1,
             1,
         ]
+
+    def test_frames_with_a_hand_before_the_mouth_pass_through(self, talking_head, person, babble):
+        def frame(number):
+            pixels = person(number)
+            return with_hand(pixels) if 10 <= number < 20 else pixels
+
+        video = make_video(frame(n) for n in range(30))
+        report, track = track_of(talking_head, video)
+        (told,) = report.warnings
+        assert "untouched: something is before the mouth" in told
+        assert not track.strength[10:20].any()
+        assert track.strength[[0, 3, 26, 29]].tolist() == [1, 1, 1, 1]
+        source = source_frames(video)
+        made = made_frames(talking_head, video, track, babble, (8, 12))
+        assert np.array_equal(made[2], source[10])
+        assert np.array_equal(made[3], source[11])
 
     def test_a_video_that_shows_nobody_is_refused(self, talking_head):
         with pytest.raises(ProblemError) as caught:

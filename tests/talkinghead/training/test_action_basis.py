@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from services.common.faces.landmarks import MIRRORED
 from services.talkinghead.speech.actions import ACTIONS
 from services.talkinghead.training.action_basis import MOUTH, explained, fit, shifts
-from services.talkinghead.training.mirrored import MIRRORED
 
 
 def test_only_clips_that_stay_and_rest_closed_are_used(clips):
