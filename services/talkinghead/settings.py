@@ -20,6 +20,9 @@ class TalkingHeadSettings(ServiceSettings):
         2 * 1024**3, ge=1024, description="disk in cache_dir for sources and tracks, held so that each travels once"
     )
     inputs_kept_s: float = Field(900.0, gt=0, description="a source that nobody uses for so long is erased")
+    max_source_pixels: int = Field(
+        3840 * 2160, ge=64 * 64, description="pixels a frame of the largest video to be voiced anew"
+    )
     portraits_kept: int = Field(4, ge=1, le=64, description="analysed portraits held in memory")
 
 

@@ -41,6 +41,7 @@ def describe_video(
     with open_video(source, settings.threads) as reader:
         if reader.promised_s > settings.max_source_s:
             raise _too_long(settings.max_source_s)
+        _check_size(reader, settings.max_source_pixels)
         follow = FaceFollower(finder, _choice(options))
         points: Floats | None = None
         for _, frame in islice(reader.decoded(), _LOOKED_AT):
@@ -67,6 +68,7 @@ def track_video(
     """
     with open_video(source, settings.threads) as reader:
         # 1. Every frame that decodes: when it is shown, where the face is, and how surely its mouth
+        _check_size(reader, settings.max_source_pixels)
         follow = FaceFollower(finder, _choice(options))
         stamps: list[int] = []
         found: list[Floats | None] = []
@@ -103,6 +105,17 @@ def _choice(options: PortraitOptions | TrackOptions) -> FaceChoice:
     return LARGEST if options.face is None else options.face
 
 
+def _check_size(reader: VideoReader, most_pixels: int) -> None:
+    height, width = reader.upright.shape
+    if width * height > most_pixels:
+        raise ProblemError(
+            "too_large",
+            f"source: {width} x {height} px are {width * height} pixels a frame; at most {most_pixels} are taken "
+            "(RACONTEUR_MAX_SOURCE_PIXELS)",
+            param="portrait",
+        )
+
+
 def _too_long(limit_s: float) -> ProblemError:
     return ProblemError(
         "too_large", f"source: the video lasts more than {limit_s:g} s, which is the limit", param="portrait"
@@ -112,10 +125,6 @@ def _too_long(limit_s: float) -> ProblemError:
 def _size_warnings(reader: VideoReader) -> list[str]:
     height, width = reader.upright.shape
     warnings = []
-    if reader.upright.halved:
-        warnings.append(
-            f"source: the video is too large to be voiced anew as it is; it was scaled to {width} x {height}"
-        )
     if (height, width) != even_size(height, width):
         warnings.append("source: H.264 needs even edges; the last row or column is doubled")
     return warnings

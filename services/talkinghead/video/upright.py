@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 
-MOST_PIXELS: Final = 2560 * 1440
-"""A larger video (4K) is halved until it has no more: its face would be scaled down to the face square anyway."""
-
 _UNSPECIFIED: Final = 2
 _HD_LINES: Final = 720
 """Players take a video without a word on its colours for BT.709 from this height on, and for BT.601 below."""
@@ -24,9 +21,6 @@ class Upright:
     def __init__(self, frame: Any, pixel_aspect: Fraction) -> None:
         """``frame`` is an ``av.VideoFrame``; ``pixel_aspect`` is width over height of a stored pixel."""
         self._width, self._height = frame.width, frame.height
-        while self._width * self._height > MOST_PIXELS:
-            self._width, self._height = -(-self._width // 2), -(-self._height // 2)
-        self.halved = self._width < frame.width
         self._swap, self._flip_rows, self._flip_columns = _orientation(frame)
         unnamed = Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601
         self._colorspace = unnamed if frame.colorspace == _UNSPECIFIED else frame.colorspace
@@ -45,7 +39,7 @@ class Upright:
             format="rgb24",
             src_colorspace=self._colorspace,
             dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.AREA if self.halved else Interpolation.BICUBIC,
+            interpolation=Interpolation.BICUBIC,
         ).to_ndarray()
         if self._swap:
             rgb = rgb.transpose(1, 0, 2)

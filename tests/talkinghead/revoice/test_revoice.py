@@ -158,14 +158,18 @@ class TestTrack:
         assert (report.width, report.height) == (256, 300)
         assert track.strength.min() == 1
 
-    def test_its_length_is_limited(self, talking_head, person, monkeypatch):
-        monkeypatch.setattr(talking_head._settings, "max_source_s", 0.1)
+    @pytest.mark.parametrize(
+        ("setting", "limit", "told"),
+        [("max_source_s", 0.1, "0.1 s"), ("max_source_pixels", 76_799, "256 x 300 px are")],
+    )
+    def test_its_length_and_size_are_limited(self, talking_head, person, monkeypatch, *, setting, limit, told):
+        monkeypatch.setattr(talking_head._settings, setting, limit)
         video = make_video([person(0)] * 10)
         for look in (
             lambda: track_of(talking_head, video),
             lambda: talking_head.describe_portrait(video, PortraitOptions()),
         ):
-            with pytest.raises(ProblemError) as caught:
+            with pytest.raises(ProblemError, match=told) as caught:
                 look()
             assert caught.value.code == "too_large"
 

@@ -5,7 +5,6 @@ import pytest
 
 from services.common.errors import ProblemError
 from services.talkinghead.video.decode import open_video
-from services.talkinghead.video.upright import MOST_PIXELS
 from tests.talkinghead.videos import gradient, make_video, with_matrix
 
 
@@ -66,12 +65,10 @@ def reader_shape(matrix: tuple[int, ...]) -> tuple[int, int]:
     return (48, 64) if matrix[0] else (64, 48)
 
 
-def test_a_4k_video_is_halved():
+def test_a_4k_video_keeps_its_size():
     with open_video(make_video([gradient(2160, 3840)]), 1) as reader:
         pixels = reader.upright.pixels(next(reader.decoded())[1])
-    assert reader.upright.halved
-    assert pixels.shape == (1080, 1920, 3)
-    assert pixels[..., 0].size <= MOST_PIXELS
+    assert pixels.shape == (2160, 3840, 3)
 
 
 def test_an_odd_size_is_kept():
