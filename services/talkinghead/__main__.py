@@ -1,4 +1,4 @@
-"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export|bench``."""
+"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export|evaluate|bench``."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from services.common.errors import ProblemError
 from services.talkinghead.difftalk.configuration import SpeechFeatures
 from services.talkinghead.difftalk.export_checkpoint import export_checkpoint
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
@@ -107,6 +108,44 @@ def bench_command(
     if plot is not None:
         bench.draw(report, plot)
     _tell(report, bench.table(report), as_json)
+
+
+@cli.command("evaluate")
+def evaluate_command(
+    clips: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, metavar="CLIP...", help="videos, or portraits")
+    ],
+    speech: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="another sound that drives the clips; by default their own"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder to write: a plot of the mouth and a video side by side")] = Path(
+        "evaluation"
+    ),
+    seconds: Annotated[float | None, typer.Option(min=0.2, help="of each clip, from its start")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How good what is made is, beside the truth, the first frame's mouth and the mean mouth."""
+    from services.talkinghead.evaluation import report  # noqa: PLC0415 - needs the extra "evaluation"
+    from services.talkinghead.evaluation.evaluate import evaluate_clip  # noqa: PLC0415
+    from services.talkinghead.evaluation.judges import Judges  # noqa: PLC0415
+
+    settings = talkinghead_settings()
+    models, states = load_models(settings)
+    if models is None:
+        _refuse(OSError(f"models are not loaded: {states}"))
+    judges = Judges.load(settings.weights_dir, settings.threads, settings.profile)
+    head = TalkingHead(models, settings)
+    measured = []
+    for clip in clips:
+        print(f"{clip} ...", file=sys.stderr)
+        try:
+            measured.append(evaluate_clip(head, models, judges, clip, speech=speech, out=out, seconds=seconds))
+            report.draw(measured[-1], out / f"{clip.stem}.png")
+        except (ProblemError, OSError) as error:
+            _refuse(OSError(f"{clip}: {error}"))
+    told = report.as_json(measured)
+    _tell(told, report.table(told), as_json)
 
 
 def _tell(report: dict[str, Any], line: str, as_json: bool) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from weights.convert.efficientnet_lite import convert_efficientnet_lite0
-from weights.convert.face_api import convert_age_gender, convert_expression, convert_landmarks
+from weights.convert.efficientnet_lite import convert_efficientnet_lite0, convert_features
+from weights.convert.face_api import convert_age_gender, convert_expression, convert_identity, convert_landmarks
 from weights.convert.graph_model import convert
 from weights.convert.onnx_graph import INT32
 
@@ -43,7 +43,7 @@ class Recipe:
 
 
 def recipes(human_models: Path, face_api: Path, efficientnet: Path) -> list[Recipe]:
-    """All models of the default profile."""
+    """All models that are converted."""
 
     def graph(name: str) -> Path:
         return human_models / "models" / f"{name}.json"
@@ -97,6 +97,14 @@ def recipes(human_models: Path, face_api: Path, efficientnet: Path) -> list[Reci
         Recipe(
             "perception", "scene", "efficientnet-lite0", "Apache-2.0", f"{EFFICIENTNET}/{efficientnet.name}",
             partial(convert_efficientnet_lite0, efficientnet),
+        ),
+        Recipe(
+            "evaluation", "identity", "identity", "MIT", f"{FACE_API}/model/face_recognition_model.bin",
+            partial(convert_identity, weights),
+        ),
+        Recipe(
+            "evaluation", "features", "features", "Apache-2.0", f"{EFFICIENTNET}/{efficientnet.name}",
+            partial(convert_features, efficientnet),
         ),
     ]  # fmt: skip
 

@@ -13,6 +13,8 @@ import torch
 from weights.convert.onnx_graph import OnnxGraph
 
 SIDE_PX = 224
+FEATURES_AFTER = (0, 2, 4, 10)
+"""Blocks whose outputs compare pictures: the last of their size, 1/2, 1/4, 1/8 and 1/16 of the picture."""
 _EPSILON = 1e-3
 _FIRST_BLOCK_STRIDES = {0: 1, 1: 2, 3: 2, 5: 2, 8: 1, 11: 2, 15: 1}
 """Block that opens a stage -> its stride; the others keep the size and add their input."""
@@ -27,18 +29,34 @@ def convert_efficientnet_lite0(state_dict: Path, target: Path) -> None:
     net.onnx.save(target, {"classes": net.onnx.node("Softmax", logits, axis=-1)})
 
 
+def convert_features(state_dict: Path, target: Path) -> None:
+    """``features_0`` to ``features_3`` of pictures (n, h, w, 3), RGB 0..255, edges that 16 divides: (n, c, h', w')."""
+    loaded = torch.load(state_dict, map_location="cpu", weights_only=True)
+    net = _LiteNet({name: value.numpy() for name, value in loaded.items()})
+    net.onnx.save(target, {f"features_{place}": made for place, made in enumerate(net.features(FEATURES_AFTER))})
+
+
 class _LiteNet:
     def __init__(self, weights: dict[str, npt.NDArray[Any]]) -> None:
         self._weights = weights
         self.onnx = OnnxGraph("efficientnet_lite0", "int8")
         self._six, self._zero = (self.onnx.constant(np.array(value, np.float32)) for value in (6, 0))
 
-    def image(self) -> str:
+    def image(self, height: int | str = SIDE_PX, width: int | str = SIDE_PX) -> str:
         """Scaled to about -1..1, as the weights were trained: (x - 127) / 128."""
-        image = self.onnx.input("image", ("n", SIDE_PX, SIDE_PX, 3))
+        image = self.onnx.input("image", ("n", height, width, 3))
         centred = self.onnx.node("Sub", image, self.onnx.constant(np.array(127, np.float32)))
         scaled = self.onnx.node("Div", centred, self.onnx.constant(np.array(128, np.float32)))
         return self.onnx.node("Transpose", scaled, perm=[0, 3, 1, 2])
+
+    def features(self, blocks: tuple[int, ...]) -> list[str]:
+        """Outputs of some blocks of a picture of any size; what lies behind the last one is left out."""
+        image = self._relu6(self._convolution(self.image("height", "width"), "_conv_stem", "_bn0", 2))
+        outputs = []
+        for block in range(blocks[-1] + 1):
+            image = self._block(image, block)
+            outputs.append(image)
+        return [outputs[block] for block in blocks]
 
     def pooled_features(self, image: str) -> str:
         image = self._relu6(self._convolution(image, "_conv_stem", "_bn0", 2))

@@ -1,7 +1,8 @@
-"""The networks of face-api (68 landmarks, expression, age and gender) written as ONNX from their uint8 weights.
+"""The networks of face-api (68 landmarks, expression, age and gender, identity) as ONNX from their uint8 weights.
 
 face-api ships weights without a graph; the layers below are those of its documented architectures: a densely connected
-depthwise-separable network, and a small Xception. Input everywhere: faces (n, S, S, 3), RGB, 0..255.
+depthwise-separable network, a small Xception, and dlib's residual network. Input everywhere: faces (n, S, S, 3), RGB,
+0..255.
 """
 
 from pathlib import Path
@@ -10,24 +11,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weights.convert.onnx_graph import OnnxGraph
+from weights.convert.onnx_graph import OnnxGraph, Storage
 from weights.convert.tfjs_weights import read_face_api
 
 SIDE_PX = 112
+IDENTITY_SIDE_PX = 150
 _MEAN_RGB = np.array([122.782, 117.001, 104.298], np.float32)
 
 
 class _Network:
     """Layers by name of their weights; images are (n, channels, h, w)."""
 
-    def __init__(self, folder: Path, weights: str) -> None:
+    def __init__(self, folder: Path, weights: str, storage: Storage = "float16") -> None:
         self.weights = read_face_api(folder, weights)
-        self.onnx = OnnxGraph(weights)
+        self.onnx = OnnxGraph(weights, storage)
 
-    def faces(self) -> str:
-        image = self.onnx.input("image", ("n", SIDE_PX, SIDE_PX, 3))
+    def faces(self, side_px: int = SIDE_PX, divisor: float = 255) -> str:
+        image = self.onnx.input("image", ("n", side_px, side_px, 3))
         centred = self.onnx.node("Sub", image, self._constant(_MEAN_RGB))
-        scaled = self.onnx.node("Div", centred, self._constant(np.array(255, np.float32)))
+        scaled = self.onnx.node("Div", centred, self._constant(np.array(divisor, np.float32)))
         return self.onnx.node("Transpose", scaled, perm=[0, 3, 1, 2])
 
     def convolution(self, image: str, name: str, stride: int = 1) -> str:
@@ -38,6 +40,23 @@ class _Network:
         depthwise = self.weights[f"{name}/depthwise_filter"].transpose(2, 3, 0, 1)  # (h, w, c, 1) -> (c, 1, h, w)
         image = self._convolve(image, depthwise, None, stride, groups=len(depthwise))
         return self._convolve(image, self.weights[f"{name}/pointwise_filter"].transpose(3, 2, 0, 1), f"{name}/bias", 1)
+
+    def scaled(self, image: str, name: str, stride: int = 1, padding: str = "SAME_UPPER") -> str:
+        """A convolution and the scale layer behind it, folded into one."""
+        gain = self.weights[f"{name}/scale/weights"]
+        kernel = self.weights[f"{name}/conv/filters"].transpose(3, 2, 0, 1) * gain[:, None, None, None]
+        bias = self.weights[f"{name}/conv/bias"] * gain + self.weights[f"{name}/scale/biases"]
+        constants = self._constant(kernel), self._constant(bias)
+        return self.onnx.node("Conv", image, *constants, strides=[stride, stride], auto_pad=padding)
+
+    def grown_to(self, image: str, other: str) -> str:
+        """(n, c, h, w) with an empty edge right and below where ``other`` is larger."""
+        missing = self.onnx.node("Sub", self.onnx.node("Shape", other), self.onnx.node("Shape", image))
+        missing = self.onnx.node("Max", missing, self.onnx.ints(0, 0, 0, 0))
+        return self.onnx.node("Pad", image, self.onnx.node("Concat", self.onnx.ints(0, 0, 0, 0), missing, axis=0))
+
+    def matrix(self, features: str, name: str) -> str:
+        return self.onnx.node("MatMul", features, self._constant(self.weights[name]))
 
     def pooled_features(self, image: str) -> str:
         return self.onnx.node("Flatten", self.onnx.node("GlobalAveragePool", image))
@@ -118,3 +137,31 @@ def _reduction(net: _Network, image: str, name: str, *, activate: bool = True) -
     inner = net.separable(net.relu(image) if activate else image, f"{name}/separable_conv0")
     inner = net.separable(net.relu(inner), f"{name}/separable_conv1")
     return net.add(net.halve(inner), net.convolution(image, f"{name}/expansion_conv", 2))
+
+
+def convert_identity(folder: Path, target: Path) -> None:
+    """``identity`` (n, 128) of faces (n, 150, 150, 3): dlib's face recognition network, Euclidean by its training."""
+    net = _Network(folder, "face_recognition_model", "int8")
+    image = net.relu(net.scaled(net.faces(IDENTITY_SIDE_PX, 256), "conv32_down", 2, "VALID"))
+    image = net.onnx.node("MaxPool", image, kernel_shape=[3, 3], strides=[2, 2])
+    for stage, wider in (("conv32", 0), ("conv64", 32), ("conv128", 64), ("conv256", 128)):
+        if wider:
+            image = _residual_down(net, image, f"{stage}_down", wider)
+        for block in (1, 2, 3):
+            if net.has(f"{stage}_{block}/conv1/conv/filters"):
+                image = net.relu(net.add(_two_convolutions(net, image, f"{stage}_{block}"), image))
+    image = _residual_down(net, image, "conv256_down_out", 0)
+    net.onnx.save(target, {"identity": net.matrix(net.pooled_features(image), "fc")})
+
+
+def _two_convolutions(net: _Network, image: str, name: str, stride: int = 1) -> str:
+    inner = net.relu(net.scaled(image, f"{name}/conv1", stride, "SAME_UPPER" if stride == 1 else "VALID"))
+    return net.scaled(inner, f"{name}/conv2")
+
+
+def _residual_down(net: _Network, image: str, name: str, wider: int) -> str:
+    """Half the size; the shortcut is averaged and gets ``wider`` empty channels, the smaller of both an empty edge."""
+    inner = _two_convolutions(net, image, name, 2)
+    shortcut = net.onnx.node("AveragePool", image, kernel_shape=[2, 2], strides=[2, 2])
+    shortcut = net.onnx.node("Pad", shortcut, net.onnx.ints(0, 0, 0, 0, 0, wider, 0, 0))
+    return net.relu(net.add(net.grown_to(inner, shortcut), net.grown_to(shortcut, inner)))
