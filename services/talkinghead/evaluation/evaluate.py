@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.talkinghead.audio.decode import FEATURE_RATE_HZ, SpeechAudio, encode_speech
-from services.talkinghead.container import PreparedSpeech
-from services.talkinghead.evaluation.figures import Measured, Sound, measure
+from services.talkinghead.evaluation.figures import Measured, Sound, loudness, measure
 from services.talkinghead.evaluation.film import Film
 from services.talkinghead.evaluation.judges import Judges
 from services.talkinghead.evaluation.subject import Shot, Subject, open_subject
 from services.talkinghead.evaluation.take import Take, with_mouth
 from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
-from services.talkinghead.schemas import FPS
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -91,8 +89,8 @@ def evaluate_clip(
 
     # 4. Figures
     times_s = (numbers + 0.5) / float(subject.fps)
-    sound = Sound(times_s, _loudness(prepared, times_s), judges.phones(audio.samples))
-    silent = _own_silence(head, subject, times_s)
+    sound = Sound(times_s, loudness(audio.samples, times_s), judges.phones(audio.samples))
+    silent = _own_silence(subject, times_s)
     in_silence = {name: _mean(take.opening[silent]) for name, take in takes.items()}
     in_silence["made"] = _mean(_quiet_room(head, subject, judges).opening)
     return ClipReport(
@@ -122,17 +120,12 @@ def _watch(shots: Iterable[Shot]) -> tuple[NDArray[np.int64], list[Bytes], list[
     return np.array(numbers), truths, mades
 
 
-def _loudness(prepared: PreparedSpeech, times_s: Floats) -> Floats:
-    return np.asarray(np.interp(times_s, (np.arange(prepared.frames) + 0.5) / FPS, prepared.loudness))
-
-
-def _own_silence(head: TalkingHead, subject: Subject, times_s: Floats) -> NDArray[np.bool_]:
+def _own_silence(subject: Subject, times_s: Floats) -> NDArray[np.bool_]:
     """(N,) where the video's own sound, whatever drives it, is silent; everywhere for a portrait."""
     if subject.own_sound is None:
         return np.ones(len(times_s), np.bool_)
-    _, own = head.prepare_speech(subject.own_sound)
-    loudness = _loudness(own, times_s)
-    return np.asarray(loudness < _SILENT_SHARE * np.percentile(own.loudness, 90))
+    level = loudness(subject.own_sound.samples, times_s)
+    return np.asarray(level < _SILENT_SHARE * np.percentile(level, 90))
 
 
 def _quiet_room(head: TalkingHead, subject: Subject, judges: Judges) -> Take:

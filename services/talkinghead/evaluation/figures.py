@@ -19,6 +19,7 @@ from services.talkinghead.evaluation.motion import (
 from services.talkinghead.evaluation.phones import Openings, Phones
 from services.talkinghead.evaluation.sharpness import cpbd
 from services.talkinghead.evaluation.take import Take, evenly
+from services.talkinghead.speech.actions import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -67,6 +68,15 @@ class Sound:
     times_s: Floats  # (N,) middles of the frames
     loudness: Floats  # (N,)
     phones: Phones
+
+
+def loudness(samples: Floats, times_s: Floats) -> Floats:
+    """(S,) sound at 16 kHz -> root mean square (N,) over the 40 ms about each time."""
+    half = SAMPLES_PER_FRAME // 2
+    power = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    middles = np.rint(times_s * SAMPLE_RATE_HZ).astype(int)
+    begin, end = (np.clip(middles + edge, 0, len(samples)) for edge in (-half, half))
+    return np.asarray(np.sqrt((power[end] - power[begin]) / (2 * half)))
 
 
 @dataclass(frozen=True)
