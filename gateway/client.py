@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -58,28 +58,17 @@ class Raconteur:
         consent: Json,
         *,
         speech: Path | None = None,
-        text: str | None = None,
-        steps: int | None = None,
-        seed: int | None = None,
-        face: str | None = None,
-        still: bool = False,
-        rest: str | None = None,
+        features: Path | None = None,
+        **fields: str | float | None,
     ) -> Json:
-        """Portrait or video, and speech (or text) -> the job that makes the video.
+        """Portrait or video, and speech (or the field ``text``) -> the job that makes the video.
 
-        ``consent``: subject, basis (self, written, licensed, synthetic), reference, given_on.
+        ``consent``: subject, basis (self, written, licensed, synthetic), reference, given_on. ``fields`` are those of
+        ``POST /v1/videos``; None leaves one out.
         """
-        files = {"portrait": portrait} | ({"speech": speech} if speech else {})
-        fields = {
-            "consent": json.dumps(consent),
-            "text": text,
-            "steps": steps,
-            "seed": seed,
-            "face": face,
-            "still": still,
-            "rest": rest,
-        }
-        return self._upload("/v1/videos", files, fields)
+        files = {"portrait": portrait, "speech": speech, "features": features}
+        given = {name: file for name, file in files.items() if file is not None}
+        return self._upload("/v1/videos", given, fields | {"consent": json.dumps(consent)})
 
     def job(self, job_id: str) -> Json:
         return self._json("GET", f"/v1/jobs/{job_id}")
@@ -134,7 +123,7 @@ class Raconteur:
         finally:
             part.unlink(missing_ok=True)
 
-    def _upload(self, path: str, files: dict[str, Path], fields: dict[str, str | int | None]) -> Json:
+    def _upload(self, path: str, files: dict[str, Path], fields: Mapping[str, str | float | None]) -> Json:
         with ExitStack() as opened:
             streams = {name: (file.name, opened.enter_context(file.open("rb"))) for name, file in files.items()}
             given = {name: value for name, value in fields.items() if value is not None}

@@ -4,6 +4,9 @@ from typing import Final
 
 HEAD_BYTES: Final = 64
 
+NPY: Final = "application/x-npy"
+SAFETENSORS: Final = "application/vnd.safetensors"
+
 _PREFIXES: Final[list[tuple[bytes, str]]] = [
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -16,6 +19,7 @@ _PREFIXES: Final[list[tuple[bytes, str]]] = [
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
     (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"\x93NUMPY", NPY),
 ]
 _RIFF_FORMS: Final = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
 _ISO_IMAGE_BRANDS: Final = {b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heif", b"avif": "image/avif"}
@@ -27,6 +31,8 @@ def sniff(head: bytes) -> str | None:
     for prefix, media_type in _PREFIXES:
         if head.startswith(prefix):
             return media_type
+    if head[4:9] == b"\0\0\0\0{":  # a length of eight bytes, little endian, and as much JSON
+        return SAFETENSORS
     if head[:4] == b"RIFF":
         return _RIFF_FORMS.get(head[8:12])
     if head[4:8] == b"ftyp":
@@ -53,3 +59,8 @@ def has_face(media_type: str) -> bool:
 def has_sound(media_type: str) -> bool:
     """May the file hold speech? A video counts: its sound is used."""
     return media_type.startswith(("audio/", "video/"))
+
+
+def has_features(media_type: str) -> bool:
+    """May the file hold speech features?"""
+    return media_type in (NPY, SAFETENSORS)

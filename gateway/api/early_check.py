@@ -11,7 +11,7 @@ from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.client import Input
-from services.talkinghead.schemas import PortraitOptions, PortraitReport, SpeechOptions, SpeechReport
+from services.talkinghead.schemas import PortraitReport, SpeechReport
 
 log = structlog.get_logger()
 
@@ -45,11 +45,12 @@ class EarlyCheck:
         service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
         began = time.monotonic()
         portrait = await asyncio.to_thread(Input.of, storage.path(wanted.portrait))
-        fit = await service.portrait(portrait, PortraitOptions(face=wanted.face), self._request_id)
+        fit = await service.portrait(portrait, wanted.portrait_options(), self._request_id)
         self._portrait = fit, time.monotonic() - began
         began = time.monotonic()
         source: str | bytes = wanted.text or storage.path(str(wanted.speech)).read_bytes()
-        report, prepared = await service.speech(source, SpeechOptions(), self._request_id)
+        features = None if wanted.features is None else storage.path(wanted.features).read_bytes()
+        report, prepared = await service.speech(source, wanted.speech_options(), features, self._request_id)
         self._speech = report, prepared, time.monotonic() - began
 
     def hand_over(self, storage: Storage, job_id: str) -> None:

@@ -16,12 +16,12 @@ from gateway.api.early_check import EarlyCheck
 from gateway.api.parts import Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobView, job_view
-from gateway.jobs.inputs import PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
+from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
 from gateway.jobs.records import FileRecord, Job, NewJob, new_id
-from gateway.media import has_face, has_sound
+from gateway.media import has_face, has_features, has_sound
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
-from services.talkinghead.schemas import read_face
+from services.talkinghead.schemas import Sampler, read_face
 
 _PROBLEMS: Final = problems(
     "unsupported_media",
@@ -61,7 +61,27 @@ async def talk(
     speech_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
     consent: ConsentField = None,
     text: Annotated[str | None, Form(description="or a text to be spoken", examples=["Good morning."])] = None,
-    steps: Annotated[int, Form(ge=1, le=50, description="denoising steps: more is finer and slower")] = 4,
+    voice: Annotated[str | None, Form(max_length=64, description="who reads the text, see `/v1/voices`")] = None,
+    rate: Annotated[float, Form(ge=0.5, le=2.0, description="how fast the text is read")] = 1.0,
+    features: Annotated[
+        UploadFile | None,
+        File(
+            description="DeepSpeech logits of the speech (.npy or safetensors), for an imported model that hears them"
+        ),
+    ] = None,
+    features_id: Annotated[str | None, Form(max_length=32, description="or the id of an uploaded file")] = None,
+    steps: Annotated[
+        int | None,
+        Form(ge=1, le=200, description="denoising steps: more is finer and slower; by default the model's own number"),
+    ] = None,
+    sampler: Annotated[Sampler, Form(description="how to go from noise level to noise level")] = "ddim",
+    draft: Annotated[
+        bool | None,
+        Form(description="of an imported model: begin with a geometric draft of each frame, not with noise"),
+    ] = None,
+    progressive: Annotated[
+        bool, Form(description="of an imported model: each frame is the reference of the next one")
+    ] = False,
     seed: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
     face: Annotated[
         str | None,
@@ -81,6 +101,8 @@ async def talk(
     ] = None,
 ) -> JobView:
     """A job that makes the portrait say the speech (or the text): H.264 and AAC in MP4, a picture's at 25 fps.
+
+    A text is read by `voice` (see `/v1/voices`) at `rate`. `draft`, `progressive`, `features`: for imported models.
 
     A video is voiced anew: its lips are edited and its sound is replaced; frame rate, size and everything else in its
     frames are kept. While the speech lasts longer, the video is played back and forth. `face` is chosen in the first
@@ -104,11 +126,20 @@ async def talk(
     async with _Incoming(parts, mine) as incoming:
         face_file = await incoming.file(portrait, portrait_id, PORTRAIT, has_face)
         speech_file = None if text else await incoming.file(speech, speech_id, SPEECH, has_sound)
+        features_file: FileRecord | None = None
+        if features is not None or features_id is not None:
+            features_file = await incoming.file(features, features_id, FEATURES, has_features)
         wanted = VideoInput(
             portrait=face_file.id,
             speech=speech_file and speech_file.id,
             text=text,
+            voice=voice,
+            rate=rate,
+            features=features_file and features_file.id,
             steps=steps,
+            sampler=sampler,
+            draft=draft,
+            progressive=progressive,
             seed=seed,
             face=choice,
             still=still,
@@ -116,14 +147,14 @@ async def talk(
             segment_frames=parts.settings.segment_frames,
         )
         job_id = new_id()
-        sources = _source_hashes(face_file, speech_file, text)
+        sources = _source_hashes(face_file, speech_file, text, features_file)
         new = NewJob(
             id=job_id,
             kind=VIDEO,
             input=wanted.model_dump(),
             fingerprint=_fingerprint(wanted, given, sources),
             files=incoming.files(job_id),
-            uses=tuple(filter(None, (wanted.portrait, wanted.speech))),
+            uses=tuple(filter(None, (wanted.portrait, wanted.speech, wanted.features))),
             idempotency_key=idempotency_key,
             audit={"key": caller.key_id, "consent": given.model_dump(mode="json"), "inputs": sources},
         )
@@ -155,16 +186,21 @@ def _check_sources(
         raise ProblemError("audio_too_long", f"text: {len(text)} characters; the limit is {limit}", param="text")
 
 
-def _source_hashes(portrait: FileRecord, speech: FileRecord | None, text: str | None) -> dict[str, str]:
+def _source_hashes(
+    portrait: FileRecord, speech: FileRecord | None, text: str | None, features: FileRecord | None
+) -> dict[str, str]:
     """SHA-256 of what the video is made of."""
+    said = {} if features is None else {FEATURES: features.sha256}
     if speech is None:
-        return {PORTRAIT: portrait.sha256, "text": hashlib.sha256((text or "").encode()).hexdigest()}
-    return {PORTRAIT: portrait.sha256, SPEECH: speech.sha256}
+        said["text"] = hashlib.sha256((text or "").encode()).hexdigest()
+    else:
+        said[SPEECH] = speech.sha256
+    return {PORTRAIT: portrait.sha256} | said
 
 
 def _fingerprint(wanted: VideoInput, consent: Consent, sources: dict[str, str]) -> str:
     """The same for the same request, whatever ids its uploads were given."""
-    told = wanted.model_dump(exclude={"segment_frames", PORTRAIT, SPEECH}) | {"sources": sources}
+    told = wanted.model_dump(exclude={"segment_frames", PORTRAIT, SPEECH, FEATURES}) | {"sources": sources}
     told |= {"consent": consent.model_dump(mode="json")}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

@@ -16,6 +16,7 @@ from gateway.client import Json, Raconteur
 from gateway.jobs.inputs import Basis, Rest
 from gateway.settings import gateway_settings
 from services.common.settings import REPOSITORY
+from services.talkinghead.schemas import Sampler
 
 app = typer.Typer(
     help="Read how the people in a photo relate; make portraits talk.",
@@ -100,13 +101,26 @@ def talk(
     given_on: Annotated[str, typer.Option(help="date of the consent; today if left out", metavar="YYYY-MM-DD")] = "",
     output: Annotated[Path, typer.Option("--output", "-o", help="the MP4 to write")] = Path("talk.mp4"),
     text: Annotated[str | None, typer.Option(help="a text to be spoken instead of SPEECH")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, max=50, help="denoising steps: more is finer and slower")] = None,
+    voice: Annotated[str | None, typer.Option(help="who reads the text; an unknown name lists those there are")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.5, max=2.0, help="how fast the text is read")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=200, help="denoising steps: more is finer and slower")] = None,
+    sampler: Annotated[Sampler, typer.Option(help="how to go from noise level to noise level")] = "ddim",
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     face: Annotated[
         str | None, typer.Option(help="which of several: its index from the left, largest, or a box x0,y0,x1,y1")
     ] = None,
     still: Annotated[bool, typer.Option("--still", help="no blink and no sway: only the lower face moves")] = False,
     rest: Annotated[Rest, typer.Option(help="of a video that is longer than the speech: keep or cut it")] = "keep",
+    draft: Annotated[
+        bool | None, typer.Option("--draft/--no-draft", help="of an imported model: begin with a draft of each frame")
+    ] = None,
+    progressive: Annotated[
+        bool, typer.Option("--progressive", help="of an imported model: each frame is the reference of the next one")
+    ] = False,
+    features: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="DeepSpeech logits, for an imported model that hears them"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a portrait talk, or voice a video anew.
@@ -131,7 +145,21 @@ def talk(
         raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
     with show.reporting(), connected(show.TOLD) as client:
         job = client.video(
-            source, told_consent, speech=speech, text=text, steps=steps, seed=seed, face=face, still=still, rest=rest
+            source,
+            told_consent,
+            speech=speech,
+            features=features,
+            text=text,
+            voice=voice,
+            rate=rate,
+            steps=steps,
+            sampler=sampler,
+            seed=seed,
+            face=face,
+            still=still,
+            rest=rest,
+            draft=draft,
+            progressive=progressive,
         )
         told = _finish_video(client, job, output)
         _answer(as_json, told, show.print_video)

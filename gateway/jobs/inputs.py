@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from services.talkinghead.schemas import FaceChoice
+from services.talkinghead.schemas import FaceChoice, PortraitOptions, Sampler, SpeechOptions
 
 VIDEO: Final = "video"
 
@@ -21,6 +21,9 @@ Basis = Literal["self", "written", "licensed", "synthetic"]
 Rest = Literal["keep", "cut"]
 """What becomes of the rest of a video that is longer than its new speech: kept as it is (silent), or cut off."""
 
+FEATURES: Final = "features"
+"""File of speech features beside the speech, for a model that hears them."""
+
 
 class VideoInput(BaseModel):
     """Ids of stored files, either ``speech`` or ``text``, the options of ``POST /v1/videos``, and how it is cut.
@@ -32,9 +35,23 @@ class VideoInput(BaseModel):
     portrait: str
     speech: str | None = None
     text: str | None = None
-    steps: int
+    voice: str | None = None
+    rate: float = 1.0
+    features: str | None = None
+    steps: int | None = None
     seed: int
     face: FaceChoice | None = None
     still: bool = False
+    draft: bool | None = None
+    progressive: bool = False
+    sampler: Sampler = "ddim"
     rest: Rest = "keep"
     segment_frames: int
+
+    def portrait_options(self) -> PortraitOptions:
+        """What the service is asked about the portrait."""
+        return PortraitOptions(face=self.face, draft=self.draft, progressive=self.progressive)
+
+    def speech_options(self) -> SpeechOptions:
+        """How the service prepares the speech."""
+        return SpeechOptions(voice=self.voice, rate=self.rate)

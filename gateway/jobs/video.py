@@ -13,7 +13,7 @@ import structlog
 
 from gateway.jobs.attempt import Made, Progress
 from gateway.jobs.cuts import Cut
-from gateway.jobs.inputs import PORTRAIT, SPEECH, TRACK, VideoInput
+from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, TRACK, VideoInput
 from gateway.jobs.join import JoinedVideo, join
 from gateway.jobs.plan import plan_of
 from gateway.jobs.records import Job
@@ -24,11 +24,9 @@ from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.client import Input, TalkingHeadClient, read_soundtrack, slice_speech
 from services.talkinghead.schemas import (
-    PortraitOptions,
     PortraitReport,
     SegmentOptions,
     SegmentReport,
-    SpeechOptions,
     SpeechReport,
     TrackOptions,
     TrackReport,
@@ -49,6 +47,7 @@ class _Source:
     portrait: Input
     speech: Path  # prepared
     track: Input | None  # of a video
+    fps: Fraction
 
 
 class VideoMaker:
@@ -74,8 +73,7 @@ class VideoMaker:
         if not kept.has(PORTRAIT):
             await progress(PORTRAIT, 0, 0)
             began = time.monotonic()
-            options = PortraitOptions(face=wanted.face)
-            fit = await self._patiently(service, partial(service.portrait, portrait, options))
+            fit = await self._patiently(service, partial(service.portrait, portrait, wanted.portrait_options()))
             kept.put(PORTRAIT, fit, time.monotonic() - began)
 
         # 2. Prepare the speech.
@@ -83,7 +81,9 @@ class VideoMaker:
             await progress(SPEECH, 0, 0)
             began = time.monotonic()
             said = wanted.text if wanted.speech is None else self._path(wanted.speech, SPEECH).read_bytes()
-            report, prepared = await self._patiently(service, partial(service.speech, said or "", SpeechOptions()))
+            features = None if wanted.features is None else self._path(wanted.features, FEATURES).read_bytes()
+            prepare = partial(service.speech, said or "", wanted.speech_options(), features)
+            report, prepared = await self._patiently(service, prepare)
             kept.put(SPEECH, report, time.monotonic() - began, prepared)
         speech = kept.content(SPEECH)
 
@@ -99,7 +99,8 @@ class VideoMaker:
             track = await asyncio.to_thread(Input.of, kept.content(TRACK))
 
         # 4. Make the segments that are missing.
-        source, video = _Source(portrait, speech, track), plan_of(kept, wanted)
+        video = plan_of(kept, wanted)
+        source = _Source(portrait, speech, track, video.fps)
         plan = [
             SegmentOptions(
                 first_frame=cut.first_frame,
@@ -108,16 +109,22 @@ class VideoMaker:
                 seed=wanted.seed,
                 face=wanted.face,
                 still=wanted.still,
+                draft=wanted.draft,
+                progressive=wanted.progressive,
+                sampler=wanted.sampler,
             )
             for cut in video.cuts()
         ]
         steps_total = len(plan) + 1  # joining is a step, too
         made_here_s: list[float] = []
+        before: str | None = None
         for index, segment in enumerate(plan):
             mean_s = sum(made_here_s) / len(made_here_s) if made_here_s else None
             await progress("segments", index, steps_total, None if mean_s is None else mean_s * (len(plan) - index))
-            if not kept.has(_stage(segment)):
-                made_here_s.append(await self._segment(kept, service, source, segment, video.fps))
+            stage = _stage(segment)
+            if not kept.has(stage):
+                made_here_s.append(await self._segment(kept, service, source, segment, before))
+            before = stage
 
         # 5. Join them with the sound.
         await progress("join", len(plan), steps_total)
@@ -137,15 +144,16 @@ class VideoMaker:
         return path
 
     async def _segment(
-        self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions, fps: Fraction
+        self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions, before: str | None
     ) -> float:
-        """Make and keep one segment -> the seconds it took."""
+        """Make and keep one segment, from what the stage ``before`` left -> the seconds it took."""
         began = time.monotonic()
-        heard = slice_speech(source.speech, segment.first_frame, segment.frames, fps)
-        make = partial(service.segment, source.portrait, heard, segment, source.track)
-        report, content = await self._patiently(service, make)
+        state = None if before is None else kept.state(before)
+        heard = slice_speech(source.speech, segment.first_frame, segment.frames, source.fps)
+        make = partial(service.segment, source.portrait, heard, segment, track=source.track, state=state)
+        report, content, state = await self._patiently(service, make)
         seconds = time.monotonic() - began
-        kept.put(_stage(segment), report, seconds, content)
+        kept.put(_stage(segment), report, seconds, content, state)
         return seconds
 
     async def _patiently(self, service: TalkingHeadClient, call: Callable[[], Awaitable[T]]) -> T:

@@ -14,15 +14,19 @@ R = TypeVar("R", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Workspace:
-    """A job's folder: for each finished stage ``{stage}.json`` (its report, its seconds) and its content, if any."""
+    """A job's folder: for each finished stage ``{stage}.json`` (its report, its seconds), content and end state."""
 
     folder: Path
 
     def has(self, stage: str) -> bool:
         return self._told(stage).is_file()
 
-    def put(self, stage: str, report: BaseModel, seconds: float, content: bytes | None = None) -> None:
-        """The report is written last: where it stands, the content is whole."""
+    def put(
+        self, stage: str, report: BaseModel, seconds: float, content: bytes | None = None, state: bytes | None = None
+    ) -> None:
+        """The report is written last: where it stands, content and end state are whole."""
+        if state is not None:
+            write_whole(self._left(stage), state)
         if content is not None:
             write_whole(self.content(stage), content)
         told = {"report": report.model_dump(mode="json"), "seconds": round(seconds, 3)}
@@ -36,6 +40,14 @@ class Workspace:
 
     def content(self, stage: str) -> Path:
         return self.folder / f"{stage}.bin"
+
+    def state(self, stage: str) -> bytes | None:
+        """What the stage left to the next one, if anything."""
+        left = self._left(stage)
+        return left.read_bytes() if left.is_file() else None
+
+    def _left(self, stage: str) -> Path:
+        return self.folder / f"{stage}.state"
 
     def _told(self, stage: str) -> Path:
         return self.folder / f"{stage}.json"

@@ -1,5 +1,6 @@
 """How one part of Raconteur calls another over HTTP: one error path, problem+json in, ``ProblemError`` out."""
 
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 import httpx
@@ -35,7 +36,7 @@ class ServiceClient:
         await self._http.aclose()
 
     async def _post(
-        self, path: str, request_id: str, *, files: dict[str, bytes | BinaryIO] | None = None, **content: Any
+        self, path: str, request_id: str, *, files: Mapping[str, bytes | BinaryIO] | None = None, **content: Any
     ) -> httpx.Response:
         """An open file among ``files`` is sent block by block and never held whole."""
         if files:

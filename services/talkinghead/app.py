@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
-from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.client import REPORT_HEADER, pack_segment
 from services.talkinghead.held import HeldInputs
 from services.talkinghead.memory import naming_out_of_memory
 from services.talkinghead.models import load_models
-from services.talkinghead.pipeline import TalkingHead
+from services.talkinghead.pipeline import Segment, TalkingHead
 from services.talkinghead.schemas import (
     PortraitOptions,
     PortraitReport,
@@ -24,6 +24,7 @@ from services.talkinghead.schemas import (
     SegmentReport,
     SpeechOptions,
     TrackOptions,
+    VoicesReport,
 )
 from services.talkinghead.settings import TalkingHeadSettings, talkinghead_settings
 
@@ -185,11 +186,15 @@ def _routes(service: Service) -> APIRouter:
         if speech is not None and text is None:
             audio = await service.read(request, lambda _stop: pipeline.read_speech(speech))
         elif text is not None and speech is None:
-            audio = await service.read(request, lambda _stop: pipeline.speak(text, chosen.rate))
+            audio = await service.read(request, lambda _stop: pipeline.speak(text, chosen))
         else:
             raise ProblemError("invalid_request", "give either the file 'speech' or the field 'text'", param="speech")
         report, prepared = await service.make(request, lambda _stop: pipeline.prepare_speech(audio, features))
         return _with_report(report, prepared.to_bytes(), SAFETENSORS)
+
+    @router.get("/voices", summary="Who can read a text aloud")
+    async def voices() -> VoicesReport:
+        return service.pipeline.voices()
 
     @router.post("/segments", summary="Make a few seconds of a talking video, without sound")
     async def segments(
@@ -197,18 +202,21 @@ def _routes(service: Service) -> APIRouter:
         inputs: segment_inputs,
         speech: Annotated[bytes, File()],
         options: Annotated[str, Form()],
+        state: Annotated[bytes | None, File(description="of the segment before, where they are progressive")] = None,
     ) -> Response:
         chosen = _parse(SegmentOptions, options)
         pipeline = service.pipeline
         portrait, track = inputs
 
-        def make(stop: Stop) -> tuple[SegmentReport, bytes]:
+        def make(stop: Stop) -> tuple[SegmentReport, Segment]:
             if track is None:
-                return pipeline.make_segment(portrait, speech, chosen, stop.check)
-            return pipeline.revoice_segment(portrait, speech, track.read(), chosen, stop.check)
+                return pipeline.make_segment(portrait, speech, chosen, stop.check, state=state)
+            return pipeline.revoice_segment(portrait, speech, track.read(), chosen, stop.check, state=state)
 
-        report, video = await service.make(request, make)
-        return _with_report(report, video, MP4)
+        report, made = await service.make(request, make)
+        if made.state is None:
+            return _with_report(report, made.video, MP4)
+        return _with_report(report, pack_segment(made.video, made.state), SAFETENSORS)
 
     @router.delete("/inputs/{sha256}", status_code=204, summary="Erase a source or a track, if it is held")
     async def erase(sha256: str) -> None:

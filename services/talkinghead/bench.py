@@ -21,7 +21,7 @@ from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.audio_encoder import audio_windows
 from services.talkinghead.difftalk.configuration import BASE_256
 from services.talkinghead.difftalk.cost import cost
-from services.talkinghead.difftalk.pipeline import SourceLatents
+from services.talkinghead.difftalk.pipeline import DiffTalk, SourceLatents
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Canvas
 from services.talkinghead.face.square import SQUARE_PX
@@ -101,7 +101,7 @@ def steps_against_quality(models: Models, drafted: DraftedFrames) -> list[Qualit
     for sampler in ("ddim", "dpm-solver++"):
         for steps in STEPS[:-1]:
             began = time.perf_counter()
-            change = models.difftalk.refine(
+            change = _refiner(models).refine(
                 drafted.source, drafted.drafts, drafted.audio, drafted.landmarks, steps=steps, seed=0, sampler=sampler
             )
             seconds = time.perf_counter() - began
@@ -112,8 +112,8 @@ def steps_against_quality(models: Models, drafted: DraftedFrames) -> list[Qualit
 
 def _published_frame(models: Models, drafted: DraftedFrames, number: int) -> NDArray[np.float32]:
     one = slice(number, number + 1)
-    source = models.difftalk.encode_source(drafted.face, drafted.rest)
-    return models.difftalk.refine(
+    source = _refiner(models).encode_source(drafted.face, drafted.rest)
+    return _refiner(models).refine(
         source,
         drafted.drafts[one],
         drafted.audio[one],
@@ -122,6 +122,12 @@ def _published_frame(models: Models, drafted: DraftedFrames, number: int) -> NDA
         seed=0,
         batch=1,
     )
+
+
+def _refiner(models: Models) -> DiffTalk:
+    if not isinstance(models.difftalk, DiffTalk):
+        raise ValueError(f"the model {models.difftalk.configuration.name!r} refines no drafts, which is measured here")
+    return models.difftalk
 
 
 def similarity(made: Bytes, truth: Bytes) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel
 from safetensors import safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from services.common.client import ServiceClient
 from services.common.errors import ProblemError
@@ -28,6 +28,7 @@ from services.talkinghead.schemas import (
     SpeechReport,
     TrackOptions,
     TrackReport,
+    VoicesReport,
 )
 
 REPORT_HEADER = "X-Report"
@@ -64,6 +65,18 @@ def read_soundtrack(prepared: Path) -> bytes:
         return bytes(stored.get_tensor("soundtrack").tobytes())
 
 
+def pack_segment(video: bytes, state: bytes) -> bytes:
+    """Both as one safetensors file: the answer where segments depend on each other."""
+    data: bytes = save({"video": np.frombuffer(video, np.uint8), "state": np.frombuffer(state, np.uint8)})
+    return data
+
+
+def unpack_segment(content: bytes) -> tuple[bytes, bytes]:
+    """The inverse of ``pack_segment``."""
+    parts = load(content)
+    return parts["video"].tobytes(), parts["state"].tobytes()
+
+
 @dataclass(frozen=True)
 class Input:
     """A file that several calls need: named by its content, and sent only where the service does not hold it."""
@@ -93,15 +106,22 @@ class TalkingHeadClient(ServiceClient):
         response = await self._ask("/v1/tracks", request_id, {"portrait": video}, options)
         return TrackReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
 
+    async def voices(self, request_id: str = "") -> VoicesReport:
+        """Who can read a text aloud."""
+        return VoicesReport.model_validate_json((await self._request("GET", "/v1/voices", request_id)).content)
+
     async def speech(
-        self, speech: bytes | str, options: SpeechOptions, request_id: str = ""
+        self, speech: bytes | str, options: SpeechOptions, features: bytes | None = None, request_id: str = ""
     ) -> tuple[SpeechReport, bytes]:
-        """Prepare a speech file (bytes) or a text (str, spoken by the packaged voice) -> report, safetensors bytes."""
-        form = {"options": options.model_dump_json()}
+        """Prepare a speech file (bytes) or a text (str, spoken by a packaged voice) -> report, safetensors bytes.
+
+        ``features`` is a file of DeepSpeech logits, for a model that hears them.
+        """
+        form, files = {"options": options.model_dump_json()}, {} if features is None else {"features": features}
         if isinstance(speech, str):
-            response = await self._post("/v1/speech", request_id, data=form | {"text": speech})
+            response = await self._post("/v1/speech", request_id, files=files, data=form | {"text": speech})
         else:
-            response = await self._post("/v1/speech", request_id, files={"speech": speech}, data=form)
+            response = await self._post("/v1/speech", request_id, files=files | {"speech": speech}, data=form)
         return SpeechReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
 
     async def segment(
@@ -109,16 +129,21 @@ class TalkingHeadClient(ServiceClient):
         portrait: Input,
         speech: bytes,
         options: SegmentOptions,
+        *,
         track: Input | None = None,
+        state: bytes | None = None,
         request_id: str = "",
-    ) -> tuple[SegmentReport, bytes]:
-        """Frames ``[first_frame, first_frame + frames)`` -> report, MP4 bytes (H.264, no sound).
+    ) -> tuple[SegmentReport, bytes, bytes | None]:
+        """Frames ``[first_frame, first_frame + frames)`` -> report, MP4 bytes (H.264, no sound), end state.
 
-        ``track`` where the portrait is a video.
+        ``track`` where the portrait is a video; ``state`` is the end state of the segment before, where there is one:
+        progressive segments have one, others can be made in any order.
         """
         inputs = {"portrait": portrait} | ({} if track is None else {"track": track})
-        response = await self._ask("/v1/segments", request_id, inputs, options, {"speech": speech})
-        return SegmentReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
+        files = {"speech": speech} | ({} if state is None else {"state": state})
+        response = await self._ask("/v1/segments", request_id, inputs, options, files)
+        report = SegmentReport.model_validate_json(response.headers[REPORT_HEADER])
+        return report, *(unpack_segment(response.content) if options.progressive else (response.content, None))
 
     async def erase(self, sha256: str, request_id: str = "") -> None:
         """Let the service hold an input no longer. Of several replicas one is asked; the others do so by themselves."""

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from services.common.errors import ProblemError
 from services.common.faces.finder import FaceFinder
 from services.common.registry import verified_folder
-from services.talkinghead.audio.voice import Voice
+from services.talkinghead.audio.voice import Voices
+from services.talkinghead.difftalk import checkpoint
 from services.talkinghead.difftalk.pipeline import DiffTalk
+from services.talkinghead.difftalk.published import PublishedDiffTalk
 from services.talkinghead.draft.action_basis import load_action_basis
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.speech.features.extractor import FeatureExtractor
@@ -28,10 +30,10 @@ class Models:
     """What the pipeline needs, in the order of use."""
 
     faces: FaceFinder
-    voice: Voice
+    voices: Voices
     speech: SpeechNetwork
     action_basis: NDArray[np.float32]  # (11, 68, 2)
-    difftalk: DiffTalk
+    difftalk: DiffTalk | PublishedDiffTalk
     features: FeatureExtractor
     """What the model hears of the speech."""
 
@@ -43,10 +45,10 @@ def load_models(settings: TalkingHeadSettings) -> tuple[Models | None, dict[str,
     loaded: dict[str, Any] = {}
     loaders: dict[str, Callable[[], Any]] = {
         "faces": lambda: FaceFinder.load(weights_dir, threads, profile),
-        "voice": lambda: Voice(threads),
+        "voices": lambda: Voices(threads),
         "speech": lambda: SpeechNetwork.load(verified_folder(weights_dir, "speech", profile)),
         "action_basis": lambda: load_action_basis(verified_folder(weights_dir, "draft", profile)),
-        "difftalk": lambda: DiffTalk.load(_difftalk_folder(settings)),
+        "difftalk": lambda: _load_difftalk(_difftalk_folder(settings)),
         # last: it needs the two before
         "features": lambda: load_extractor(
             _difftalk_folder(settings), loaded["difftalk"].configuration, loaded["speech"]
@@ -62,6 +64,12 @@ def load_models(settings: TalkingHeadSettings) -> tuple[Models | None, dict[str,
     if len(loaded) < len(loaders):
         return None, states
     return Models(**loaded), states
+
+
+def _load_difftalk(folder: Path) -> DiffTalk | PublishedDiffTalk:
+    configuration, denoiser, first_stage = checkpoint.load(folder)
+    kind = DiffTalk if configuration.refines_draft else PublishedDiffTalk
+    return kind(configuration, denoiser, first_stage)
 
 
 def _difftalk_folder(settings: TalkingHeadSettings) -> Path:

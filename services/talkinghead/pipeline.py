@@ -1,10 +1,12 @@
 """Portrait (or video) and speech -> frames of a talking head.
 
 Every frame depends on the source, the prepared speech, its own number, the steps and the seed alone, so that
-segments made apart, in any order, join to what one long run would have made.
+segments made apart, in any order, join to what one long run would have made. In a progressive video it depends on the
+frame before, too: its segments are made in their order, each from the state that the one before left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from services.common.errors import ProblemError
@@ -12,6 +14,7 @@ from services.talkinghead.audio.decode import SpeechAudio, decode_speech
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.motion import smooth_actions
 from services.talkinghead.draft.warp import Bytes
+from services.talkinghead.face_maker import FaceMaker, check_way
 from services.talkinghead.models import Models
 from services.talkinghead.portrait.analyse import Portrait, Portraits
 from services.talkinghead.portrait.animate import animate
@@ -25,9 +28,11 @@ from services.talkinghead.schemas import (
     PortraitReport,
     SegmentOptions,
     SegmentReport,
+    SpeechOptions,
     SpeechReport,
     TrackOptions,
     TrackReport,
+    VoicesReport,
 )
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.speech.features.extractor import Heard
@@ -39,6 +44,14 @@ Check = Callable[[], None]
 """Called between steps; raises to stop the work."""
 
 
+@dataclass(frozen=True)
+class Segment:
+    """H.264 in MP4 without sound, and what it leaves to the next one, if segments depend on each other."""
+
+    video: bytes
+    state: bytes | None
+
+
 class TalkingHead:
     """The service's work, without HTTP."""
 
@@ -48,6 +61,7 @@ class TalkingHead:
 
     def describe_portrait(self, source: Source, options: PortraitOptions) -> PortraitReport:
         """Is this portrait (encoded image, or a video) fit to talk? The errors are those of ``PortraitReport``."""
+        check_way(options, self._models.difftalk.configuration)
         if is_video(source):
             return describe_video(source, options, self._models.faces, self._settings)
         portrait = self.portrait(source, options.face)
@@ -68,9 +82,13 @@ class TalkingHead:
         """Decode a sound or video file; cheap errors come first, before any model runs."""
         return decode_speech(data, self._settings.max_speech_s)
 
-    def speak(self, text: str, rate: float) -> SpeechAudio:
-        """Text, spoken by the packaged voice."""
-        return self._models.voice.speak(text, rate, self._settings.max_speech_s)
+    def voices(self) -> VoicesReport:
+        """Who can read a text aloud."""
+        return VoicesReport(voices=self._models.voices.views())
+
+    def speak(self, text: str, options: SpeechOptions) -> SpeechAudio:
+        """Text, spoken by a packaged voice."""
+        return self._models.voices.speak(text, options.rate, self._settings.max_speech_s, options.voice)
 
     def prepare_speech(self, audio: SpeechAudio, supplied: bytes | None = None) -> tuple[SpeechReport, PreparedSpeech]:
         """Decoded speech -> facial actions and what the model hears; ``supplied``: a file of its features, if any."""
@@ -97,29 +115,48 @@ class TalkingHead:
         return report, prepared
 
     def make_segment(
-        self, source: Source, speech_data: bytes, options: SegmentOptions, check: Check
-    ) -> tuple[SegmentReport, bytes]:
+        self,
+        source: Source,
+        speech_data: bytes,
+        options: SegmentOptions,
+        check: Check,
+        *,
+        state: bytes | None = None,
+    ) -> tuple[SegmentReport, Segment]:
         """Frames ``[first_frame, first_frame + frames)`` of a portrait as MP4 without sound."""
-        watch = Stopwatch()
+        watch, maker = Stopwatch(), self._maker(options, check, state)
         with watch.stage("portrait"):
             portrait = self.portrait(source, options.face)
         with watch.stage("speech"):
             speech = PreparedSpeech.from_bytes(speech_data)
-        frames = self.frames(portrait, speech, options, check, watch)
-        return self._encode(frames, portrait.pixels.shape[:2], options, watch, warnings=portrait.warnings)
+        _check_frames(options, speech.frames)
+        frames = animate(self._models, portrait, speech, maker, watch)
+        report, video = self._encode(frames, portrait.pixels.shape[:2], options, watch, warnings=portrait.warnings)
+        return report, Segment(video, maker.state)
 
     def revoice_segment(
-        self, source: Source, speech_data: bytes, track_data: bytes, options: SegmentOptions, check: Check
-    ) -> tuple[SegmentReport, bytes]:
+        self,
+        source: Source,
+        speech_data: bytes,
+        track_data: bytes,
+        options: SegmentOptions,
+        check: Check,
+        *,
+        state: bytes | None = None,
+    ) -> tuple[SegmentReport, Segment]:
         """The same frames of a video that is voiced anew, at its own frame rate."""
-        watch = Stopwatch()
+        watch, maker = Stopwatch(), self._maker(options, check, state)
         with watch.stage("speech"):
             speech, track = PreparedSpeech.from_bytes(speech_data), FaceTrack.from_bytes(track_data)
         _check_frames(options, video_frames(speech.frames, track))
         with open_video(source, self._settings.threads) as reader:
-            frames = edit_frames(self._models, reader, track, speech, options=options, check=check, watch=watch)
+            frames = edit_frames(self._models, reader, track, speech, maker=maker, watch=watch)
             shape, pixel_aspect = reader.upright.shape, reader.upright.pixel_aspect
-            return self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
+            report, video = self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
+            return report, Segment(video, maker.state)
+
+    def _maker(self, options: SegmentOptions, check: Check, state: bytes | None = None) -> FaceMaker:
+        return FaceMaker.of(self._models.difftalk, options, check, state)
 
     def portrait(self, source: Source, face: FaceChoice | None) -> Portrait:
         """Analyse an encoded image; the last few are remembered by their content."""
@@ -139,7 +176,7 @@ class TalkingHead:
     ) -> Iterator[Bytes]:
         """(H, W, 3) RGB frames of the segment, one by one, at the portrait's own size."""
         _check_frames(options, speech.frames)
-        return animate(self._models, portrait, speech, options, check=check, watch=watch or Stopwatch())
+        return animate(self._models, portrait, speech, self._maker(options, check), watch or Stopwatch())
 
     def _encode(
         self,

@@ -18,6 +18,8 @@ Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 FPS: Final = 25
 """Frames per second of a video made from a still portrait."""
 
+Sampler = Literal["ddim", "dpm-solver++"]
+
 LONGEST_SEGMENT: Final = 250
 """Frames of one segment."""
 
@@ -52,7 +54,18 @@ def read_face(text: str) -> FaceChoice:
         ) from None
 
 
-class PortraitOptions(BaseModel):
+class Way(BaseModel):
+    """How the loaded model is used, where it is one of the published kind."""
+
+    draft: bool | None = Field(
+        None,
+        description="give the model a geometric draft of each frame as its reference and begin there; "
+        "null: as the model was trained",
+    )
+    progressive: bool = Field(False, description="each frame is the reference of the next one (DiffTalk, section 3.3)")
+
+
+class PortraitOptions(Way):
     """JSON form field ``options`` of ``POST /v1/portraits``, beside the file ``portrait`` (a picture or a video)."""
 
     face: FaceChoice | None = Field(None, description="which face; null: the only one, of a video the largest")
@@ -99,7 +112,22 @@ class TrackReport(BaseModel):
 class SpeechOptions(BaseModel):
     """JSON form field ``options`` of ``POST /v1/speech``, beside the file ``speech`` or the form field ``text``."""
 
-    rate: float = Field(1.0, ge=0.5, le=2.0, description="speed of the packaged voice; for text only")
+    voice: str | None = Field(None, description="who reads the text, see GET /v1/voices; null: the first of them")
+    rate: float = Field(1.0, ge=0.5, le=2.0, description="speed of the voice; for text only")
+
+
+class VoiceView(BaseModel):
+    """Somebody who reads a text aloud."""
+
+    name: str
+    language: str = Field(description="BCP 47", examples=["en-US"])
+    gender: str
+
+
+class VoicesReport(BaseModel):
+    """Answer of ``GET /v1/voices``; the first voice is taken where none is asked for."""
+
+    voices: list[VoiceView]
 
 
 class SpeechReport(BaseModel):
@@ -119,16 +147,25 @@ class SpeechReport(BaseModel):
     warnings: list[str]
 
 
-class SegmentOptions(BaseModel):
+class SegmentOptions(Way):
     """JSON form field ``options`` of ``POST /v1/segments``, beside the files ``portrait`` and ``speech``.
 
     With the file ``track`` the portrait is a video that is voiced anew: it is played back and forth as long as the
     speech lasts; frames behind the speech, to the video's end, are its own. ``face`` and ``still`` say nothing then.
+
+    Segments may be made in any order, but for ``progressive`` ones: each of them but the first is given the file
+    ``state``, which the answer to the one before holds.
     """
 
     first_frame: int = Field(ge=0)
     frames: int = Field(ge=1, le=LONGEST_SEGMENT)
-    steps: int = Field(4, ge=1, le=50, description="denoising steps")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        le=200,
+        description="denoising steps; null: 4 for a model that refines drafts, else 50",
+    )
+    sampler: Sampler = Field("ddim", description="how to go from noise level to noise level")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the denoiser's noise, the blinks and the sway")
     face: FaceChoice | None = Field(None, description="which face, as the portrait was looked at")
     still: bool = Field(False, description="no blink and no sway: nothing moves but the lower face")
@@ -136,7 +173,11 @@ class SegmentOptions(BaseModel):
 
 class SegmentReport(BaseModel):
     """Header ``X-Report`` of the answer of ``POST /v1/segments``; the body is H.264 in MP4 without sound, at 25 fps
-    or at the frame rate of the video that is voiced anew."""
+    or at the frame rate of the video that is voiced anew.
+
+    Where ``progressive`` was asked for, the body is a safetensors file with that MP4 as ``video`` and the end state as
+    ``state``, both uint8.
+    """
 
     first_frame: int
     frames: int

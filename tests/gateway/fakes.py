@@ -23,7 +23,7 @@ from services.common.app import create_app
 from services.common.errors import ProblemError
 from services.perception.schemas import Answer, Person, Record, Sentence, Story, StoryOptions
 from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
-from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.client import REPORT_HEADER, pack_segment
 from services.talkinghead.schemas import (
     FPS,
     PortraitOptions,
@@ -34,6 +34,8 @@ from services.talkinghead.schemas import (
     SpeechReport,
     TrackOptions,
     TrackReport,
+    VoicesReport,
+    VoiceView,
 )
 
 WIDTH, HEIGHT = 64, 48
@@ -76,6 +78,10 @@ class Fakes:
     speeches: int = 0
     tracks: int = 0
     held: dict[str, bytes] = field(default_factory=dict)
+    asked: SegmentOptions | None = None
+    """Of the last segment."""
+    heard: tuple[SpeechOptions, bytes | None] | None = None
+    """Options and features of the last speech."""
     sent: list[str] = field(default_factory=list)
     """Names of the inputs that came as files and not by their hash."""
 
@@ -228,9 +234,17 @@ def _app(fakes: Fakes) -> FastAPI:
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
     @router.post("/v1/speech")
-    async def speech(options: json, speech: UploadFile | None = None, text: Annotated[str, Form()] = "") -> Response:
+    async def speech(
+        options: json,
+        speech: UploadFile | None = None,
+        text: Annotated[str, Form()] = "",
+        features: UploadFile | None = None,
+    ) -> Response:
         fakes.speeches += 1
-        SpeechOptions.model_validate_json(options)
+        asked = SpeechOptions.model_validate_json(options)
+        fakes.heard = asked, None if features is None else await features.read()
+        if asked.voice not in (None, "heart"):
+            raise ProblemError("invalid_request", f"voice: {asked.voice!r} is not one of ['heart']", param="voice")
         samples, rate = _samples(await speech.read()) if speech else (np.full(16000, 0.1, np.float32), 16000)
         duration_s = len(samples) / rate
         if not len(samples):
@@ -253,10 +267,25 @@ def _app(fakes: Fakes) -> FastAPI:
         )
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
 
+    @router.get("/v1/voices")
+    async def voices() -> VoicesReport:
+        return VoicesReport(voices=[VoiceView(name="heart", language="en-US", gender="female")])
+
     @router.post("/v1/segments")
-    async def segments(request: Request, inputs: segment_inputs, speech: UploadFile, options: json) -> Response:
+    async def segments(
+        request: Request,
+        inputs: segment_inputs,
+        speech: UploadFile,
+        options: json,
+        state: UploadFile | None = None,
+    ) -> Response:
+        """A progressive segment begins with the number of its first frame, which the one before left."""
         portrait, track = inputs
         asked = SegmentOptions.model_validate_json(options)
+        begins = None if state is None else (await state.read()).decode()
+        if begins != (str(asked.first_frame) if asked.progressive and asked.first_frame else None):
+            raise ProblemError("invalid_request", f"state: {begins!r} before {asked.first_frame}", param="state")
+        fakes.asked = asked
         fps = Fraction(FPS)
         if track is not None:
             with av.open(io.BytesIO(portrait)) as container:
@@ -275,6 +304,8 @@ def _app(fakes: Fakes) -> FastAPI:
             first_frame=asked.first_frame, frames=asked.frames, width=WIDTH, height=HEIGHT, warnings=[], timings_s={}
         )
         body = pictures(asked.first_frame, asked.frames, fps)
+        if asked.progressive:
+            body = pack_segment(body, str(asked.first_frame + asked.frames).encode())
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()}, media_type="video/mp4")
 
     @router.delete("/v1/inputs/{sha256}", status_code=204)

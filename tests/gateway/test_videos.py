@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
+from services.talkinghead.schemas import SpeechOptions
 from tests.gateway.conftest import Stack, wait_for
 from tests.gateway.fakes import CONSENT, grey_of, picture, pictures, wav
 
@@ -59,7 +60,7 @@ def test_a_video_is_voiced_anew_at_its_own_rate(stack: Stack, seconds: float, re
 
 def test_source_and_track_travel_at_most_once(stack: Stack):
     files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(2.0))}
-    job = stack.wait(stack.http.post("/v1/videos", files=files).json()["id"])
+    job = stack.wait(stack.http.post("/v1/videos", files=files, data=CONSENT).json()["id"])
 
     assert job["status"] == "succeeded", job
     assert len(stack.fakes.segments) == 5
@@ -69,7 +70,7 @@ def test_source_and_track_travel_at_most_once(stack: Stack):
 def test_a_service_that_lost_its_inputs_is_sent_them_once_more(stack: Stack):
     stack.fakes.segment_s = 0.3
     files = {"portrait": ("v.mp4", pictures(0, 45, Fraction(30))), "speech": ("s.wav", wav(2.0))}
-    job_id = stack.http.post("/v1/videos", files=files).json()["id"]
+    job_id = stack.http.post("/v1/videos", files=files, data=CONSENT).json()["id"]
     wait_for(lambda: len(stack.fakes.finished) == 2)
     stack.fakes.held.clear()
 
@@ -91,6 +92,36 @@ def test_a_text_is_spoken(stack: Stack):
 
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
     assert stack.wait(answer.json()["id"])["output"]["duration_s"] == 1.0
+
+
+def test_voice_and_rate_are_chosen_and_the_voices_are_listed(stack: Stack):
+    assert [voice["name"] for voice in stack.http.get("/v1/voices").json()["voices"]] == ["heart"]
+    files, said = {"portrait": ("p.png", picture("a face"))}, CONSENT | {"text": "Good morning.", "rate": 1.4}
+    assert stack.http.post("/v1/videos", files=files, data=said | {"voice": "heart"}).status_code == 202
+    assert stack.fakes.heard == (SpeechOptions(voice="heart", rate=1.4), None)
+    refused = stack.http.post("/v1/videos", files=files, data=said | {"voice": "nobody"})
+    assert (refused.status_code, refused.json()["param"]) == (422, "voice")
+    assert "['heart']" in refused.json()["detail"]
+
+
+def test_an_imported_model_is_used_as_the_caller_says(stack: Stack):
+    npy = io.BytesIO()
+    np.save(npy, np.zeros((50, 29), np.float32))
+    files = {"portrait": picture("a face"), "speech": wav(1), "features": npy.getvalue()}
+    how = CONSENT | {"progressive": "true", "sampler": "dpm-solver++", "steps": 120}
+    accepted = stack.http.post("/v1/videos", files=files, data=how)
+    assert accepted.status_code == 202, accepted.text
+    assert stack.wait(accepted.json()["id"])["status"] == "succeeded"
+    assert stack.fakes.asked is not None
+    assert (stack.fakes.asked.steps, stack.fakes.asked.sampler, stack.fakes.asked.progressive) == (
+        120,
+        "dpm-solver++",
+        True,
+    )
+    assert stack.fakes.heard == (SpeechOptions(), npy.getvalue())
+
+    refused = stack.http.post("/v1/videos", files=files | {"features": wav(1)}, data=CONSENT)
+    assert (refused.status_code, refused.json()["param"]) == (415, "features")
 
 
 def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: Stack):
@@ -142,7 +173,7 @@ def test_bad_input_is_refused_at_once_and_leaves_nothing(stack: Stack, portrait:
     [
         ({}, "portrait"),
         ({"portrait_id": "x"}, "speech"),
-        ({"portrait_id": "x", "text": "a", "steps": "51"}, "steps"),
+        ({"portrait_id": "x", "text": "a", "steps": "201"}, "steps"),
         ({"portrait_id": "x", "text": "a", "rest": "loop"}, "rest"),
         ({"portrait_id": "x", "text": "a", "face": "-1"}, "face"),
         ({"portrait_id": "x", "text": "a", "face": "[30, 0, 10, 20]"}, "face"),

@@ -2,14 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from services.common.settings import REPOSITORY
-from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration, PatchFirstStageConfiguration
+from services.talkinghead.difftalk import checkpoint
+from services.talkinghead.difftalk.configuration import (
+    BASE_256,
+    SMALL,
+    DiffTalkConfiguration,
+    FirstStageConfiguration,
+    PatchFirstStageConfiguration,
+    whole_square,
+)
+from services.talkinghead.difftalk.denoiser import Denoiser
+from services.talkinghead.difftalk.first_stage import build_first_stage
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.settings import TalkingHeadSettings
@@ -75,10 +87,7 @@ def smiling_face() -> DrawnFace:
 @pytest.fixture(scope="session")
 def talking_head() -> TalkingHead:
     """The service's pipeline with the models that ship."""
-    settings = TalkingHeadSettings(threads=1)
-    models, states = load_models(settings)
-    assert models is not None, states
-    return TalkingHead(models, settings)
+    return load_head(TalkingHeadSettings(threads=1))
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +117,48 @@ def person(talking_head: TalkingHead, example_portrait: bytes) -> PersonFrame:
         return np.asarray(cv2.warpAffine(pixels, shift, (256, 300), borderMode=cv2.BORDER_REPLICATE))
 
     return frame
+
+
+@pytest.fixture(scope="session")
+def published_configuration() -> DiffTalkConfiguration:
+    """`base-256` with narrow layers, for squares of 64 px; it hears Whisper, so that it needs no file of features."""
+    unet = replace(BASE_256.unet, block_channels=(32, 32), attention=(False, True), layers_per_block=1)
+    first_stage = FirstStageConfiguration(block_channels=(32, 32, 32), layers_per_block=1, codes=1024)
+    return replace(
+        BASE_256,
+        name="tiny-published",
+        square_px=64,
+        window=whole_square(64),
+        unet=unet,
+        first_stage=first_stage,
+        audio_features=512,
+        speech_features="whisper",
+    )
+
+
+@pytest.fixture(scope="session")
+def published_folder(published_configuration: DiffTalkConfiguration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a model with random weights, as `import` writes it."""
+    torch.manual_seed(0)
+    denoiser = Denoiser(published_configuration)
+    first_stage = build_first_stage(published_configuration.first_stage)
+    torch.nn.init.normal_(first_stage.quantize.embedding.weight)
+    torch.nn.init.normal_(denoiser.unet.conv_out.weight, std=0.1)  # what goes in shows in what comes out
+    folder = tmp_path_factory.mktemp("published")
+    checkpoint.save(folder, published_configuration, denoiser, first_stage)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published_head(published_folder: Path) -> TalkingHead:
+    """The service's pipeline with that model in place of the small one."""
+    return load_head(TalkingHeadSettings(threads=1, talkinghead_model=published_folder))
+
+
+def load_head(settings: TalkingHeadSettings) -> TalkingHead:
+    models, states = load_models(settings)
+    assert models is not None, states
+    return TalkingHead(models, settings)
 
 
 @pytest.fixture(scope="session")

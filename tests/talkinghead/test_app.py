@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from services.common.settings import REPOSITORY
 from services.talkinghead.app import talkinghead_app
-from services.talkinghead.client import REPORT_HEADER
+from services.talkinghead.client import REPORT_HEADER, unpack_segment
 from services.talkinghead.schemas import SegmentReport, SpeechReport, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
 from tests.talkinghead.videos import decode_video, make_video
@@ -153,3 +154,78 @@ async def test_an_altered_model_file_is_named_and_nothing_is_served(tmp_path, ex
     assert "head.safetensors" in answer.json()["parts"]["speech"]
     assert answer.json()["parts"]["faces"] == "ready"
     assert refused.json()["code"] == "model_unavailable"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestImportedModel:
+    """A tiny model of the published kind with random weights, as `import` writes it."""
+
+    @pytest_asyncio.fixture(scope="class", loop_scope="module")
+    async def imported(self, published_folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+        app = talkinghead_app(TalkingHeadSettings(threads=1, talkinghead_model=published_folder))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://x") as http,
+        ):
+            assert (await until_loaded(http)).status_code == 200
+            yield http
+
+    async def test_a_progressive_video_is_made_segment_by_segment(self, imported, example_portrait, example_speech):
+        how = {"progressive": True}
+        fit = await imported.post(
+            "/v1/portraits", files={"portrait": example_portrait}, data={"options": json.dumps(how)}
+        )
+        assert fit.json()["width"] == 512
+        prepared = (await imported.post("/v1/speech", files={"speech": example_speech})).content
+
+        async def segment(first_frame: int, state: bytes | None) -> tuple[bytes, bytes]:
+            files = {"portrait": example_portrait, "speech": prepared} | ({"state": state} if state else {})
+            options = how | {"first_frame": first_frame, "frames": 12, "steps": 2, "sampler": "dpm-solver++"}
+            made = await imported.post("/v1/segments", files=files, data={"options": json.dumps(options)})
+            assert made.headers["content-type"] == "application/vnd.safetensors", made.text
+            return unpack_segment(made.content)
+
+        first, state = await segment(0, None)
+        second, end = await segment(12, state)
+        assert len(decode_video(first)) == len(decode_video(second)) == 12
+        assert end != state
+        lost = await imported.post(
+            "/v1/segments",
+            files={"portrait": example_portrait, "speech": prepared},
+            data={"options": json.dumps(how | {"first_frame": 12, "frames": 1})},
+        )
+        assert (lost.status_code, lost.json()["param"]) == (422, "state")
+
+    async def test_independent_segments_are_plain_videos(self, imported, example_portrait, example_speech):
+        prepared = (await imported.post("/v1/speech", files={"speech": example_speech})).content
+        made = await imported.post(
+            "/v1/segments",
+            files={"portrait": example_portrait, "speech": prepared},
+            data={"options": json.dumps({"first_frame": 20, "frames": 2, "steps": 1})},
+        )
+        assert made.headers["content-type"] == "video/mp4"
+
+
+async def test_a_model_whose_features_do_not_fit_is_named(tmp_path, published_folder):
+    shutil.copytree(published_folder, tmp_path / "model")
+    index = tmp_path / "model" / "model_index.json"
+    index.write_text(index.read_text().replace('"whisper"', '"deepspeech"'))
+    app = talkinghead_app(TalkingHeadSettings(threads=1, talkinghead_model=tmp_path / "model"))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        ready = await until_loaded(http)
+    assert ready.status_code == 503
+    assert (
+        "reads feature vectors of 512 values, but its speech features ('deepspeech') have 29"
+        in (ready.json()["parts"]["features"])
+    )
+
+
+async def test_voices_are_listed_and_chosen(client):
+    listed = (await client.get("/v1/voices")).json()["voices"]
+    assert listed[0] == {"name": "heart", "language": "en-US", "gender": "female"}
+    said = {"text": "Good morning.", "options": json.dumps({"voice": "nobody"})}
+    refused = await client.post("/v1/speech", data=said)
+    assert (refused.status_code, refused.json()["param"]) == (422, "voice")
+    assert "heart" in refused.json()["detail"]

@@ -159,10 +159,11 @@ class TestSpeech:
 
 def test_a_segment_is_a_video_with_a_report(talking_head, example_portrait, prepared, loudest):
     options = SegmentOptions(first_frame=loudest, frames=4, steps=1)
-    report, video = talking_head.make_segment(example_portrait, prepared.to_bytes(), options, lambda: None)
+    report, made = talking_head.make_segment(example_portrait, prepared.to_bytes(), options, lambda: None)
     assert (report.first_frame, report.frames, report.width, report.height) == (loudest, 4, 512, 600)
     assert set(report.timings_s) == {"portrait", "speech", "draft", "refine", "paste", "alive", "encode"}
-    with av.open(io.BytesIO(video)) as container:
+    assert made.state is None
+    with av.open(io.BytesIO(made.video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 

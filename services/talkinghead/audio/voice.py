@@ -1,11 +1,14 @@
-"""Text -> speech by the packaged voice (hibari-tts, English)."""
+"""Text -> speech by packaged voices (hibari-tts, English)."""
 
+from pathlib import Path
 from typing import Final
 
 from hibari import Hibari
+from hibari.voices import ASSETS, DEFAULT, VOICES, cache_dir, sha256_of
 
 from services.common.errors import ProblemError
 from services.talkinghead.audio.decode import SpeechAudio, encode_speech
+from services.talkinghead.schemas import VoiceView
 
 MAX_CHARACTERS: Final = 5000
 
@@ -13,16 +16,30 @@ _SEED: Final = 0
 """Of the voice's breath noise: the same text gives the same samples."""
 
 
-class Voice:
-    """Reads a text aloud."""
+class Voices:
+    """Reads a text aloud.
+
+    One voice lies in the package. The others that hibari knows speak, too, once somebody has put their files into its
+    cache folder (HIBARI_HOME); nothing is downloaded here, and a file that is not the published one is not read.
+    """
 
     def __init__(self, threads: int) -> None:
-        self._hibari = Hibari(threads=threads)
+        self._threads = threads
+        self._loaded = {DEFAULT: Hibari(DEFAULT, threads=threads)}
 
-    def speak(self, text: str, rate: float, max_duration_s: float) -> SpeechAudio:
+    def views(self) -> list[VoiceView]:
+        """The voices that can speak, the default one first."""
+        return [
+            VoiceView(name=name, language=known["language"], gender=known["gender"])
+            for name, known in sorted(VOICES.items(), key=lambda item: item[0] != DEFAULT)
+            if _path(name).is_file()
+        ]
+
+    def speak(self, text: str, rate: float, max_duration_s: float, voice: str | None = None) -> SpeechAudio:
         """``rate`` 0.5 (slow) to 2 (fast) sets the lengths of the voice's phonemes; its pitch stays.
 
-        Raises invalid_request (empty text, more than ``MAX_CHARACTERS``, nothing that can be spoken), audio_too_long.
+        Raises invalid_request (unknown voice; empty text, more than ``MAX_CHARACTERS``, nothing that can be spoken),
+        audio_too_long.
         """
         if not text.strip():
             raise ProblemError("invalid_request", "text: it is empty; give something to say", param="text")
@@ -30,7 +47,7 @@ class Voice:
             raise ProblemError(
                 "invalid_request", f"text: {len(text)} characters; at most {MAX_CHARACTERS} are spoken", param="text"
             )
-        samples = self._hibari(text, speed=rate, seed=_SEED)
+        samples = self._voice(DEFAULT if voice is None else voice)(text, speed=rate, seed=_SEED)
         if not len(samples):
             raise ProblemError("invalid_request", f"text: nothing in {text[:40]!r} can be spoken", param="text")
         duration_s = len(samples) / Hibari.sample_rate
@@ -41,3 +58,21 @@ class Voice:
                 param="text",
             )
         return encode_speech(samples, Hibari.sample_rate)
+
+    def _voice(self, name: str) -> Hibari:
+        if name not in self._loaded:
+            installed = [view.name for view in self.views()]
+            if name not in installed:
+                raise ProblemError(
+                    "invalid_request", f"voice: {name!r} is not one of {installed}", param="voice", voices=installed
+                )
+            path = _path(name)
+            if sha256_of(path) != VOICES[name]["sha256"]:
+                raise ProblemError("model_unavailable", f"voice: {path} is not the published file of {name!r}")
+            self._loaded[name] = Hibari(name, model=str(path), threads=self._threads)
+        return self._loaded[name]
+
+
+def _path(name: str) -> Path:
+    known = VOICES[name]
+    return Path(ASSETS if known.get("bundled") else cache_dir(), known["file"])

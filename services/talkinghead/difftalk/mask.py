@@ -4,6 +4,7 @@ No mask here knows the target's mouth or jaw: a mask that follows the jaw tells 
 old lip shape when a video is voiced anew.
 """
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -23,6 +24,13 @@ def soft_mask(window: PixelWindow) -> npt.NDArray[np.float32]:
     radius = np.abs(x / 0.95)[None, :] ** 3.0 + np.abs(y / 0.95)[:, None] ** 3.0
     mask: npt.NDArray[np.float32] = np.clip((1.0 - radius) * 2.5, 0.0, 1.0).astype(np.float32)
     return mask
+
+
+def place(mask: npt.NDArray[np.float32], window: PixelWindow, size: int) -> npt.NDArray[np.float32]:
+    """The mask of a window of the 128 px face square, in the whole square at `size` pixels an edge: (size, size)."""
+    whole = np.zeros((128, 128), np.float32)
+    whole[window.top : window.top + window.height, window.left : window.left + window.width] = mask
+    return np.asarray(cv2.resize(whole, (size, size), interpolation=cv2.INTER_LINEAR))
 
 
 def keep_mask(mask: npt.NDArray[np.float32], factor: int) -> Tensor:

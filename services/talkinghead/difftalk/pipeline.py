@@ -1,9 +1,9 @@
 """Drafts in, refined mouths out: the sampling pipeline that the service calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,7 @@ from services.talkinghead.difftalk.sampler import (
     KeptRegion,
     OnStep,
     Sampler,
-    add_noise,
-    build_solver,
-    composite,
-    denoise,
-    noise_levels,
+    sample,
     shared_noise,
 )
 
@@ -39,18 +35,23 @@ class SourceLatents:
     masked: Tensor
     """Latent of the source with its mouth hidden: (1, 3, h, w), or (N, 3, h, w) for N frames of a video."""
 
-    @classmethod
-    def of_frames(cls, frames: Sequence[Self]) -> Self:
+    @staticmethod
+    def of_frames(frames: Sequence["SourceLatents"]) -> "SourceLatents":
         """Each frame's own, one behind the other."""
-        return cls(torch.cat([frame.masked for frame in frames]))
+        kind = type(frames[0])
+        return kind(*(torch.cat([getattr(frame, part.name) for frame in frames]) for part in fields(kind)))
 
     def at(self, numbers: npt.NDArray[np.int64]) -> Self:
         """Those of some frames; a still's are the same for all."""
-        return self if len(self.masked) == 1 else type(self)(self.masked[numbers])
+        if len(self.masked) == 1:
+            return self
+        return type(self)(*(getattr(self, part.name)[numbers] for part in fields(self)))
 
 
 class DiffTalk:
     """A loaded model that refines drafts of talking face squares."""
+
+    default_steps: Final = 4
 
     def __init__(self, configuration: DiffTalkConfiguration, denoiser: Denoiser, first_stage: FirstStage) -> None:
         if not configuration.refines_draft:
@@ -62,15 +63,8 @@ class DiffTalk:
         self._keep = keep_mask(self._mask, configuration.first_stage.factor)
 
     @classmethod
-    def load(cls, folder: Path, threads: int | None = None) -> Self:
-        """Read a model folder.
-
-        Args:
-            folder: as `checkpoint.save` writes it.
-            threads: CPU threads for the whole process; None leaves torch's own choice.
-        """
-        if threads is not None:
-            torch.set_num_threads(threads)
+    def load(cls, folder: Path) -> Self:
+        """Read a model folder, as `checkpoint.save` writes it."""
         return cls(*checkpoint.load(folder))
 
     @torch.no_grad()
@@ -166,25 +160,20 @@ class DiffTalk:
         masked = source.masked.expand_as(reference)
         context = self._denoiser.context(audio_windows, landmarks)
 
-        # 2. Start from the drafts at partial noise
-        schedule = self.configuration.schedule
-        levels = noise_levels(schedule, steps, strength)
-        solver = build_solver(schedule, levels, sampler)
+        # 2. Denoise from the drafts at partial noise, the kept region held to the draft
         noise = shared_noise((LATENT_CHANNELS, *reference.shape[2:]), seed)
-        start = add_noise(solver, reference, noise, levels[0])
-
-        # 3. Denoise, the kept region held to the draft
-        kept = KeptRegion(source=reference, keep=self._keep, noise=noise)
-        latent = denoise(
+        latent = sample(
             lambda noisy, level: self._denoiser(noisy, level, masked, reference, context),
-            solver,
-            start,
-            kept=kept,
+            self.configuration.schedule,
+            kept=KeptRegion(source=reference, keep=self._keep, noise=noise),
+            start=reference,
+            steps=steps,
+            strength=strength,
+            sampler=sampler,
             on_step=on_step,
         )
-        latent = composite(latent, kept)
 
-        # 4. Decode result and draft alike; their difference is the change
+        # 3. Decode result and draft alike; their difference is the change
         codes = self._codebook.nearest(torch.cat([latent, reference]))
         made, drafted = decode_codes(self._first_stage, codes).clamp(-1.0, 1.0).chunk(2)
         change = (made - drafted) * _GREY_LEVELS * torch.from_numpy(self._mask)

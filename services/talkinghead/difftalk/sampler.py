@@ -143,6 +143,38 @@ def denoise(
     return latent
 
 
+def sample(
+    predict: Predict,
+    schedule: NoiseSchedule,
+    *,
+    kept: KeptRegion,
+    start: Tensor | None,
+    steps: int,
+    strength: float,
+    sampler: Sampler,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """The whole way: from noise, or from a noised draft, to a clean latent whose kept region is the source itself.
+
+    Args:
+        predict: the model.
+        schedule: of the model.
+        kept: what not to change; its noise, one for every step, is where sampling starts.
+        start: None to start from noise alone; else the clean draft (B, 3, h, w) that is noised as far as `strength`.
+        steps, strength: see `noise_levels`.
+        sampler: see `build_solver`.
+        on_step: told after each step; may raise to cancel.
+
+    Returns:
+        (B, 3, h, w).
+    """
+    levels = noise_levels(schedule, steps, strength)
+    solver = build_solver(schedule, levels, sampler)
+    noise = kept.at(0).expand_as(kept.source)
+    latent = noise if start is None else add_noise(solver, start, noise, levels[0])
+    return composite(denoise(predict, solver, latent, kept=kept, on_step=on_step), kept)
+
+
 def composite(latent: Tensor, kept: KeptRegion) -> Tensor:
     """The kept region set to the source itself. The original leaves this out, so its kept region drifts."""
     return torch.where(kept.keep > 0.5, kept.source, latent)

@@ -13,6 +13,7 @@ from services.talkinghead.audio.decode import SpeechAudio
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.lips import opening_ratio
 from services.talkinghead.face.square import FaceSquare
+from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.portrait.analyse import Portrait
@@ -79,9 +80,8 @@ class VideoSubject:
             truths = real.at(track.stamps, track.shown)
             for first in range(0, frames, LONGEST_SEGMENT):
                 options = SegmentOptions(first_frame=first, frames=min(LONGEST_SEGMENT, frames - first))
-                made = edit_frames(
-                    self._models, source, track, speech, options=options, check=lambda: None, watch=Stopwatch()
-                )
+                maker = FaceMaker.of(self._models.difftalk, options, lambda: None)
+                made = edit_frames(self._models, source, track, speech, maker=maker, watch=Stopwatch())
                 for number, frame in enumerate(made, first):
                     yield Shot(next(truths), frame, _square(track, int(track.shown[number])))
 

@@ -32,8 +32,8 @@ class Portrait:
     pixels: Bytes  # (H, W, 3) RGB, upright
     face_box: tuple[float, float, float, float]
     square: FaceSquare
-    face: Bytes  # (128, 128, 3), the face square
-    landmarks: Floats  # (68, 2) in the face square
+    face: Bytes  # (S, S, 3), the face square at the model's size
+    landmarks: Floats  # (68, 2) in the 128 px face square
     warp: PortraitWarp
     canvas: Canvas
     lids: list[Eyelid]
@@ -87,7 +87,7 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
     chosen = choose_face(models.faces.find(pixels), face)
     square = FaceSquare.of(chosen.landmarks)
     check_size(square)
-    cut = square.cut(pixels)
+    face_square = square.cut(pixels, models.difftalk.configuration.square_px)
     landmarks = square.to_square(chosen.landmarks)
     doubt = disagreement(models.faces.landmarker, pixels, chosen.landmarks)
     x0, y0, x1, y1 = (round(float(edge), 1) for edge in chosen.box)
@@ -95,12 +95,12 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
         pixels=pixels,
         face_box=(x0, y0, x1, y1),
         square=square,
-        face=cut,
+        face=face_square,
         landmarks=landmarks,
-        warp=PortraitWarp(cut, landmarks),
+        warp=PortraitWarp(square.cut(pixels), landmarks),
         canvas=Canvas.of_picture(pixels.shape, square.matrix),
         lids=eyelids(chosen.landmarks, pixels.shape),
         sway=HeadSway.of(square, pixels.shape),
-        latents=models.difftalk.encode_source(cut, landmarks),
+        latents=models.difftalk.encode_source(face_square, landmarks),
         warnings=warnings + face_warnings(chosen.landmarks, square, doubt),
     )

@@ -4,7 +4,7 @@ A frame is bent from its own landmarks to the person's mouth at rest plus the sp
 what the old lips said stays in the shape of the new ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -19,11 +19,11 @@ from services.talkinghead.difftalk.pipeline import SourceLatents
 from services.talkinghead.draft.lips import Floats
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp
-from services.talkinghead.face.square import SQUARE_PX, FaceSquare
+from services.talkinghead.face.square import FaceSquare
+from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.models import Models
-from services.talkinghead.paste import paste_change, refinement_gain
+from services.talkinghead.paste import refinement_gain
 from services.talkinghead.revoice.track import FaceTrack
-from services.talkinghead.schemas import SegmentOptions
 from services.talkinghead.speech.actions import FPS
 from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import VideoReader
@@ -31,6 +31,16 @@ from services.talkinghead.video.timeline import back_and_forth
 
 _LET_GO: Final = 4
 """Frames over which the edit ends before the rest of the video, which keeps its own lips."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A decoded frame, its number in the track, and how far its lips are edited."""
+
+    pixels: Bytes
+    track: FaceTrack
+    number: int
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class _Draft:
     warp: PortraitWarp
     canvas: Canvas
     motion: Motion | None
-    square: Bytes  # (128, 128, 3), bent
+    square: Bytes  # (S, S, 3) at the model's size; bent where it wants drafts
     target: Floats  # (68, 2) in the face square
     window: Floats  # (8, 16, n)
     latents: SourceLatents
@@ -65,39 +75,41 @@ def edit_frames(
     track: FaceTrack,
     speech: PreparedSpeech,
     *,
-    options: SegmentOptions,
-    check: Callable[[], None],
+    maker: FaceMaker,
     watch: Stopwatch,
 ) -> Iterator[Bytes]:
     """(H, W, 3) RGB frames ``[first_frame, first_frame + frames)``, one by one; ``MICRO_BATCH`` of them are held."""
+    options = maker.options
     numbers = np.arange(options.first_frame, options.first_frame + options.frames)
     sources = track.shown[back_and_forth(numbers, len(track.shown))]
     strengths = track.strength[sources] * _hold(numbers, speech, track)
+    reference = None if maker.drafts or not strengths.any() else _reference(maker, reader, track)
     pictures = reader.at(track.stamps, sources)
     for start in range(0, len(numbers), MICRO_BATCH):
         # 1. Frames and geometric drafts
         batch: list[Bytes | _Draft] = []
         for place in range(start, min(start + MICRO_BATCH, len(numbers))):
-            check()
+            maker.check()
             with watch.stage("decode"):
                 pixels = next(pictures)
             with watch.stage("draft"):
                 strength, number = float(strengths[place]), int(numbers[place])
                 if strength > 0:
                     voice = _speech_at(speech, number, track.fps)
-                    batch.append(_draft(models, pixels, track, int(sources[place]), voice=voice, strength=strength))
+                    source = _Source(pixels, track, int(sources[place]), strength)
+                    batch.append(_draft(models, maker, source, voice, reference))
                 else:
                     batch.append(pixels)
 
         # 2. DiffTalk repairs what no bending can show
         drafts = [item for item in batch if isinstance(item, _Draft)]
         with watch.stage("refine"):
-            changes = iter(_refine(models, drafts, options, check))
+            faces = iter(_make(maker, drafts))
 
-        # 3. The frame itself, bent at full resolution, plus the change
+        # 3. The frame itself, bent at full resolution, with what was made
         for item in batch:
             with watch.stage("paste"):
-                frame = _paste(item, next(changes)) if isinstance(item, _Draft) else item
+                frame = _paste(maker, item, next(faces)) if isinstance(item, _Draft) else item
             yield frame
 
 
@@ -108,28 +120,41 @@ def _hold(numbers: NDArray[np.int64], speech: PreparedSpeech, track: FaceTrack) 
     return np.asarray(left, np.float32)
 
 
+def _reference(maker: FaceMaker, reader: VideoReader, track: FaceTrack) -> SourceLatents:
+    """The first frame whose lips can be edited wholly shows how the person looks, as in the release's inference."""
+    first = np.flatnonzero(track.strength == track.strength.max())[:1]
+    pixels = next(iter(reader.at(track.stamps, first)))
+    square = FaceSquare.of(track.landmarks[first[0]])
+    return maker.encode(square.cut(pixels, maker.square_px), square.to_square(track.landmarks[first[0]]))
+
+
 def _draft(
-    models: Models, pixels: Bytes, track: FaceTrack, source: int, *, voice: tuple[Floats, Floats], strength: float
+    models: Models,
+    maker: FaceMaker,
+    source: _Source,
+    voice: tuple[Floats, Floats],
+    reference: SourceLatents | None,
 ) -> _Draft:
-    """Decoded frame ``source``, bent to actions (11,) and window (8, 16, n) of ``voice``."""
-    square = FaceSquare.of(track.landmarks[source])
-    own = square.to_square(track.landmarks[source])
+    """A decoded frame, bent to actions (11,) and window (8, 16, n) of ``voice``."""
+    pixels, landmarks = source.pixels, source.track.landmarks[source.number]
+    square = FaceSquare.of(landmarks)
+    own = square.to_square(landmarks)
     actions, window = voice
-    target = target_landmarks(track.neutral[source], actions[None], models.action_basis)[0]
-    cut = square.cut(pixels)
-    warp = PortraitWarp(cut, own)
-    motion = warp.motion(target)
+    target = target_landmarks(source.track.neutral[source.number], actions[None], models.action_basis)[0]
+    warp = PortraitWarp(square.cut(pixels), own)
+    motion = warp.motion(target) if maker.drafts else None
+    cut = square.cut(pixels, maker.square_px)
     return _Draft(
         pixels=pixels,
-        strength=strength,
+        strength=source.strength,
         gain=refinement_gain(own[48:], target[48:]),
         warp=warp,
         canvas=Canvas.of_picture(pixels.shape, square.matrix),
         motion=motion,
-        square=warp.draw(cut, Canvas.of_square(SQUARE_PX), motion),
+        square=warp.draw(cut, Canvas.of_square(maker.square_px), motion),
         target=target,
         window=window,
-        latents=models.difftalk.encode_source(cut, own),
+        latents=maker.encode(cut, own, reference),
     )
 
 
@@ -144,23 +169,20 @@ def _speech_at(speech: PreparedSpeech, number: int, fps: Fraction) -> tuple[Floa
     return (1 - weight) * around[0] + weight * around[-1], speech.windows_between(nearest, nearest + 1)[0]
 
 
-def _refine(models: Models, drafts: list[_Draft], options: SegmentOptions, check: Callable[[], None]) -> Floats:
+def _make(maker: FaceMaker, drafts: list[_Draft]) -> NDArray[np.generic] | list[NDArray[np.generic]]:
     if not drafts:
-        return np.zeros((0, SQUARE_PX, SQUARE_PX, 3), np.float32)
-    return models.difftalk.refine(
+        return []
+    return maker.make(
         SourceLatents.of_frames([draft.latents for draft in drafts]),
-        np.stack([draft.square for draft in drafts]),
+        np.stack([draft.square for draft in drafts]) if maker.drafts else None,
         np.stack([draft.window for draft in drafts]),
         np.stack([draft.target for draft in drafts]),
-        steps=options.steps,
-        seed=options.seed,
-        on_step=lambda _done, _of: check(),
     )
 
 
-def _paste(draft: _Draft, change: Floats) -> Bytes:
+def _paste(maker: FaceMaker, draft: _Draft, face: NDArray[np.generic]) -> Bytes:
     frame = draft.warp.draw(draft.pixels, draft.canvas, draft.motion)
-    paste_change(frame, change, draft.canvas, draft.gain)
+    maker.paste(frame, face, draft.canvas, draft.gain)
     if draft.strength < 1:
         region = draft.canvas.rows, draft.canvas.columns
         mixed = cv2.addWeighted(frame[region], draft.strength, draft.pixels[region], 1 - draft.strength, 0)

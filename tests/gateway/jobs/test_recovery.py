@@ -22,6 +22,19 @@ def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):
     assert not remade & {int(name.rsplit("/", 1)[1].removesuffix(".json")) for name in kept}
 
 
+def test_a_progressive_job_goes_on_from_what_its_last_finished_segment_left(stack: Stack):
+    stack.fakes.segment_s = 0.3
+    job_id = stack.submit(seconds=2.0, progressive="true")["id"]  # five segments, each needs the one before
+    wait_for(lambda: len(stack.fakes.finished) >= 2)
+    stack.worker.kill()
+    stack.worker.start()
+
+    job = stack.wait(job_id)
+
+    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    assert len(stack.fakes.segments) <= 7
+
+
 def test_a_worker_that_is_told_to_stop_hands_its_job_back(stack: Stack):
     stack.fakes.segment_s = 300
     job_id = stack.submit()["id"]

@@ -16,11 +16,19 @@ def tone(seconds: float, rate_hz: int, channels: int = 1, level: float = 0.3) ->
     return np.repeat(one[None], channels, 0).astype(np.float32)
 
 
-def sound_file(samples: np.ndarray, rate_hz: int, container: str, codec: str, *, picture: bool = False) -> bytes:
+def sound_file(
+    samples: np.ndarray,
+    rate_hz: int,
+    container: str,
+    codec: str,
+    *,
+    picture: bool = False,
+    options: dict[str, str] | None = None,
+) -> bytes:
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
-        layout = "mono" if len(samples) == 1 else "stereo"
-        sound = output.add_stream(codec, rate=rate_hz, layout=layout)
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(samples)]
+        sound = output.add_stream(codec, rate=rate_hz, layout=layout, options=options or {})
         video = output.add_stream("libx264", rate=25) if picture else None
         if video is not None:
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
@@ -65,6 +73,39 @@ def test_any_format_becomes_16_khz_mono_of_the_same_length(container, codec, rat
     spectrum = np.abs(np.fft.rfft(audio.samples))
     assert np.argmax(spectrum) * FEATURE_RATE_HZ / len(audio.samples) == pytest.approx(440, abs=2)
     assert audio.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate_hz", "channels", "options", "track"),
+    [
+        ("mp3", "libmp3lame", 8000, 1, {}, (8000, 1)),
+        ("mp3", "libmp3lame", 44_100, 2, {"q:a": "7", "write_xing": "1"}, (44_100, 2)),
+        ("mp3", "libmp3lame", 44_100, 2, {"q:a": "7", "write_xing": "0"}, (44_100, 2)),
+        ("flac", "flac", 96_000, 6, {}, (48_000, 2)),
+        ("ogg", "libopus", 48_000, 1, {"b": "12k"}, (48_000, 1)),
+        ("webm", "libopus", 48_000, 2, {}, (48_000, 2)),
+        ("wav", "pcm_u8", 11_025, 1, {}, (11_025, 1)),
+        ("wav", "pcm_s24le", 192_000, 2, {}, (48_000, 2)),
+    ],
+    ids=["8 kHz mp3", "VBR mp3", "VBR mp3 without a header", "96 kHz 5.1", "12 kbit opus", "webm", "8 bit", "192 kHz"],
+)
+def test_odd_files_are_heard_whole_and_keep_what_their_sound_track_can(
+    *, container: str, codec: str, rate_hz: int, channels: int, options: dict[str, str], track: tuple[int, int]
+):
+    samples = tone(1.2, rate_hz, channels)
+    audio = decode_speech(sound_file(samples, rate_hz, container, codec, options=options), 60)
+
+    assert audio.duration_s == pytest.approx(1.2, abs=0.15 if codec == "libmp3lame" else 0.03)
+    assert abs(len(audio.samples) / FEATURE_RATE_HZ - audio.duration_s) < 1e-3
+    assert (audio.sample_rate_hz, audio.channels) == track
+    spectrum = np.abs(np.fft.rfft(audio.samples))
+    assert np.argmax(spectrum) * FEATURE_RATE_HZ / len(audio.samples) == pytest.approx(440, abs=2)
+
+
+def test_a_voice_on_one_channel_alone_is_heard():
+    samples = np.stack([tone(1, 44_100)[0], np.zeros(44_100, np.float32)])
+    audio = decode_speech(sound_file(samples, 44_100, "wav", "pcm_s16le"), 60)
+    assert 0.1 < np.abs(audio.samples).max() < 0.31
 
 
 def test_the_sound_track_keeps_rate_and_channels_and_is_as_long_as_the_speech():

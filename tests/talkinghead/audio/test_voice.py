@@ -1,13 +1,17 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hibari.voices import VOICES, voice_path
 
 from services.common.errors import ProblemError
-from services.talkinghead.audio.voice import MAX_CHARACTERS, Voice
+from services.talkinghead.audio.voice import MAX_CHARACTERS, Voices
 
 
 @pytest.fixture(scope="module")
-def reader() -> Voice:
-    return Voice(threads=1)
+def reader() -> Voices:
+    return Voices(threads=1)
 
 
 def test_a_text_is_spoken_and_the_same_text_gives_the_same_samples(reader):
@@ -30,3 +34,30 @@ def test_what_cannot_be_spoken_has_a_code(reader, text, code):
     with pytest.raises(ProblemError) as caught:
         reader.speak(text, 1.0, 0.1)
     assert (caught.value.code, caught.value.param) == (code, "text")
+
+
+def test_the_voice_of_the_package_speaks_by_name_or_by_default(reader):
+    assert next(view.name for view in reader.views()) == "heart"
+    named, default = (reader.speak("Good morning.", 1.0, 60, voice) for voice in ("heart", None))
+    assert np.array_equal(named.samples, default.samples)
+
+
+@pytest.mark.parametrize("name", ["nobody", "emma", "../heart"])
+def test_a_voice_that_is_not_there_is_refused_and_the_others_are_named(reader, monkeypatch, tmp_path: Path, name):
+    monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
+    with pytest.raises(ProblemError, match=r"is not one of \['heart'\]") as caught:
+        reader.speak("Good morning.", 1.0, 60, name)
+    assert (caught.value.code, caught.value.param) == ("invalid_request", "voice")
+    assert caught.value.extra["voices"] == ["heart"]
+    assert not any(tmp_path.iterdir())  # nothing was fetched
+
+
+def test_a_voice_whose_file_was_put_there_is_offered_but_only_the_published_file_is_read(
+    reader, monkeypatch, tmp_path: Path
+):
+    monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
+    shutil.copy(voice_path("heart"), tmp_path / VOICES["emma"]["file"])
+    assert {view.name: (view.language, view.gender) for view in reader.views()}["emma"] == ("en-GB", "female")
+    with pytest.raises(ProblemError, match="not the published file") as caught:
+        reader.speak("Good morning.", 1.0, 60, "emma")
+    assert caught.value.code == "model_unavailable"

@@ -11,6 +11,7 @@ import pytest
 
 from services.common.errors import ProblemError
 from services.talkinghead.draft.lips import opening_ratio
+from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.revoice.edit import edit_frames, video_frames
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import PortraitOptions, SegmentOptions, TrackOptions
@@ -27,11 +28,9 @@ def track_of(head, video, face=None):
 def made_frames(head, video, track, speech, span):
     first, last = span
     options = SegmentOptions(first_frame=first, frames=last - first, steps=1)
+    maker = FaceMaker.of(head._models.difftalk, options, lambda: None)
     with open_video(video, 1) as reader:
-        edited = edit_frames(
-            head._models, reader, track, speech, options=options, check=lambda: None, watch=Stopwatch()
-        )
-        return list(edited)
+        return list(edit_frames(head._models, reader, track, speech, maker=maker, watch=Stopwatch()))
 
 
 def source_frames(video):
@@ -239,16 +238,16 @@ class TestFrames:
 class TestSegment:
     def test_it_has_the_videos_rate_and_its_report(self, talking_head, clip, tracked, babble):
         options = SegmentOptions(first_frame=6, frames=5, steps=1)
-        report, video = talking_head.revoice_segment(
+        report, made = talking_head.revoice_segment(
             clip, babble.to_bytes(), tracked[1].to_bytes(), options, lambda: None
         )
         assert (report.first_frame, report.frames, report.width, report.height) == (6, 5, 256, 300)
         assert set(report.timings_s) == {"speech", "decode", "draft", "refine", "paste", "encode"}
         assert all(seconds >= 0 for seconds in report.timings_s.values())
-        with av.open(io.BytesIO(video)) as container:
+        with av.open(io.BytesIO(made.video)) as container:
             assert container.streams.video[0].average_rate == Fraction(30000, 1001)
             assert not container.streams.audio
-        shown, source = decode_video(video), source_frames(clip)
+        shown, source = decode_video(made.video), source_frames(clip)
         assert np.abs(shown[3].astype(int) - source[9]).mean() < 3
 
     def test_an_odd_size_grows_by_a_pixel(self, talking_head, person, babble):
