@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from gateway.access.guard import Guard
 from gateway.access.secret import Secret
-from gateway.api import files, jobs, links, relations, stories, streams, videos, voices, welcome
+from gateway.api import console, events, files, jobs, links, relations, stories, streams, videos, voices
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
@@ -30,7 +30,7 @@ from services.talkinghead.client import TalkingHeadClient
 
 _V1: Final = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False, description="a key; see keys"))])
 """The dependency documents the key in OpenAPI; the guard has let the caller in before."""
-for part in (files, stories, relations, videos, voices, jobs, streams, links):
+for part in (files, stories, relations, videos, voices, events, jobs, streams, links):
     _V1.include_router(part.router)
 
 
@@ -73,7 +73,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
     app = create_app(
         title="Raconteur",
         version=version("raconteur"),
-        routers=[welcome.router, _V1],
+        routers=[console.router, _V1],
         ready=ready,
         max_body_bytes=settings.max_upload_bytes,
         lifespan=lifespan,

@@ -17,12 +17,13 @@ from gateway.access.caller import Caller
 from gateway.access.keys import Scope, well_formed
 from gateway.access.links import Link
 from gateway.access.secret import Secret
+from gateway.api.console import FILES as CONSOLE_FILES
 from gateway.store.keys import KeyRecord, KeyStore
 from gateway.store.tables import LOCAL
 from services.common.app import problem_response
 from services.common.errors import ProblemError
 
-PUBLIC: Final = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
+PUBLIC: Final = frozenset({"/livez", "/readyz", "/docs", "/openapi.json", *CONSOLE_FILES})
 """Exact paths that anybody may read. They tell nothing about an owner."""
 
 _ADMIN: Final = frozenset({"/metrics"})

@@ -1,12 +1,8 @@
-"""/v1/jobs: follow, stop, fetch and erase what takes long."""
+"""/v1/jobs: list, stop, fetch and erase what takes long."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway.api.erasure import erase_held
@@ -15,13 +11,10 @@ from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
 from gateway.jobs.inputs import PORTRAIT
-from gateway.jobs.records import FileRecord, Job
+from gateway.jobs.records import FileRecord
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
-
-_LOOK_S: Final = 0.25
-_HEARTBEAT_S: Final = 10.0
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -46,35 +39,6 @@ async def list_jobs(
 async def get_job(job_id: str, mine: Mine) -> JobView:
     """State, progress, result or error of a job. An id that is not known is 404, never a state."""
     return job_view(await run_in_threadpool(mine.job, job_id))
-
-
-@router.get(
-    "/{job_id}/events",
-    summary="Follow a job",
-    response_class=StreamingResponse,
-    responses=problems("not_found")
-    | {
-        200: {
-            "description": "server-sent events `job`, each with the whole job as data; ends with the job",
-            "content": {"text/event-stream": {"example": 'id: 7\nevent: job\ndata: {"status": "running", ...}\n\n'}},
-        },
-        204: {"description": "the job is finished and the caller has seen it: do not come back"},
-    },
-)
-async def events(
-    job_id: str,
-    mine: Mine,
-    request: Request,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="the last id seen")] = None,
-) -> Response:
-    """The job as it changes, by server-sent events. After a break, send `Last-Event-ID`: nothing is told twice."""
-    job = await run_in_threadpool(mine.job, job_id)
-    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
-    if job.status in TERMINAL and job.version <= seen:
-        return Response(status_code=204)
-    return StreamingResponse(
-        _follow(mine, job, seen, request), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
 
 
 @router.post("/{job_id}/cancel", summary="Stop a job", responses=problems("not_found"))
@@ -123,21 +87,3 @@ def _source(mine: OwnerStore, job_id: str) -> FileRecord | None:
         return mine.file(mine.job(job_id).input[PORTRAIT])
     except (KeyError, ProblemError):  # no such job, which is refused next; or it has no portrait any more
         return None
-
-
-async def _follow(mine: OwnerStore, job: Job, seen: int, request: Request) -> AsyncIterator[str]:
-    told = time.monotonic()
-    while True:
-        if job.version > seen:
-            seen, told = job.version, time.monotonic()
-            yield f"id: {seen}\nevent: job\ndata: {job_view(job).model_dump_json()}\n\n"
-        elif time.monotonic() - told > _HEARTBEAT_S:
-            told = time.monotonic()
-            yield ": still here\n\n"
-        if job.status in TERMINAL or await request.is_disconnected():
-            return
-        await asyncio.sleep(_LOOK_S)
-        try:
-            job = await run_in_threadpool(mine.job, job.id)
-        except ProblemError:  # erased meanwhile
-            return

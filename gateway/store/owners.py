@@ -70,6 +70,7 @@ class OwnerStore:
                         status=JobStatus.QUEUED,
                         stage="waiting",
                         created_at=time.time(),
+                        changed_at=time.time(),
                         input=new.input,
                         warnings=list(new.warnings),
                         fingerprint=new.fingerprint,
@@ -123,6 +124,18 @@ class OwnerStore:
             query = query.where(JOBS.c.id < before)
         with self._engine.connect() as sql:
             return [job_of(row) for row in sql.execute(query)]
+
+    def changed_jobs(self, since: float, limit: int) -> list[tuple[float, Job]]:
+        """(when, job) of those that changed at ``since`` (seconds since 1970) or later, the oldest change first."""
+        query = (
+            select_job()
+            .add_columns(JOBS.c.changed_at)
+            .where(JOBS.c.owner == self.owner, JOBS.c.changed_at >= since)
+            .order_by(JOBS.c.changed_at)
+            .limit(limit)
+        )
+        with self._engine.connect() as sql:
+            return [(row.changed_at, job_of(row)) for row in sql.execute(query)]
 
     def cancel(self, job_id: str, retention_s: float) -> Job:
         """A waiting job is canceled at once, a running one is asked to stop, a finished one stays as it is."""

@@ -10,7 +10,7 @@ from gateway.jobs.state import UNFINISHED, JobStatus
 from gateway.store.audit import append
 from gateway.store.tables import FILES, JOBS, USES
 
-_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key"}
+_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at"}
 _JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERNAL]
 _FILE_COLUMNS: Final = [column for column in FILES.c if column.name != "owner"]
 
@@ -29,7 +29,7 @@ def select_job() -> sa.Select[Any]:
 
 
 def job_of(row: sa.Row[Any]) -> Job:
-    values = dict(row._mapping)
+    values = {name: value for name, value in row._mapping.items() if name not in _INTERNAL}
     values["status"] = JobStatus(values["status"])
     return Job(**values)
 
@@ -48,7 +48,7 @@ def insert_file(sql: sa.Connection, file: FileRecord, owner: Any) -> None:
 
 def change(*where: sa.ColumnElement[bool], **values: Any) -> sa.Update:
     """An update of jobs that their followers shall see."""
-    return sa.update(JOBS).where(*where).values(version=JOBS.c.version + 1, **values)
+    return sa.update(JOBS).where(*where).values(version=JOBS.c.version + 1, changed_at=time.time(), **values)
 
 
 def finish(status: JobStatus, retention_s: float) -> dict[str, Any]:

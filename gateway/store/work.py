@@ -48,23 +48,21 @@ class JobStore:
     def claim(self, job_id: str, *, lease_s: float, max_attempts: int) -> Job | None:
         """Take a waiting job, or a running one whose lease ran out: attempt + 1, new fence. None where not free."""
         now = time.time()
-        statement = (
-            sa.update(JOBS)
-            .where(JOBS.c.id == job_id, JOBS.c.status.in_(sources(JobStatus.RUNNING)))
-            .where(sa.or_(JOBS.c.status == JobStatus.QUEUED, JOBS.c.lease_until < now))
-            .where(JOBS.c.attempt < max_attempts, ~JOBS.c.cancel_requested)
-            .values(
-                status=JobStatus.RUNNING,
-                stage="starting",
-                attempt=JOBS.c.attempt + 1,
-                fence=JOBS.c.fence + 1,
-                version=JOBS.c.version + 1,
-                lease_until=now + lease_s,
-                started_at=sa.func.coalesce(JOBS.c.started_at, now),
-                progress=0.0,
-                steps_done=0,
-                steps_total=0,
-            )
+        statement = change(
+            JOBS.c.id == job_id,
+            JOBS.c.status.in_(sources(JobStatus.RUNNING)),
+            sa.or_(JOBS.c.status == JobStatus.QUEUED, JOBS.c.lease_until < now),
+            JOBS.c.attempt < max_attempts,
+            ~JOBS.c.cancel_requested,
+            status=JobStatus.RUNNING,
+            stage="starting",
+            attempt=JOBS.c.attempt + 1,
+            fence=JOBS.c.fence + 1,
+            lease_until=now + lease_s,
+            started_at=sa.func.coalesce(JOBS.c.started_at, now),
+            progress=0.0,
+            steps_done=0,
+            steps_total=0,
         )
         with self._engine.begin() as sql:
             if sql.execute(statement).rowcount == 0:

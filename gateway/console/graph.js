@@ -1,0 +1,45 @@
+// The social graph: people on a circle, a line per relation, its label on it.
+
+import { h, svg } from "./dom.js";
+import { colour } from "./picture.js";
+
+const WIDE = 460;
+const HIGH = 340;
+
+/** `relations` as the API answers them; `onPair([a, b])` when a line is clicked. */
+export function graph(people, relations, onPair) {
+  const places = new Map(people.map((symbol, index) => [symbol, place(index, people.length)]));
+  const edges = relations.map((relation) => {
+    const [[x0, y0], [x1, y1]] = relation.pair.map((symbol) => places.get(symbol));
+    const share = relation.probabilities[relation.label];
+    const label = relation.abstained ? "not sure" : relation.label;
+    // Labels of crossing diagonals would meet in the middle.
+    const [x, y] = [x0 + (x1 - x0) * 0.42, y0 + (y1 - y0) * 0.42];
+    return svg(
+      "g",
+      { class: relation.abstained ? "edge unsure" : "edge", onclick: () => onPair(relation.pair) },
+      svg("line", { x1: x0, y1: y0, x2: x1, y2: y1, "stroke-width": 1 + 5 * share }),
+      svg("text", { x, y: y - 4 }, label),
+    );
+  });
+  const nodes = people.map((symbol) => {
+    const [x, y] = places.get(symbol);
+    return svg(
+      "g",
+      { class: "node", style: { "--colour": colour(symbol) } },
+      svg("circle", { cx: x, cy: y, r: 19 }),
+      svg("text", { x, y: y + 5 }, symbol),
+    );
+  });
+  const told = relations.map(({ pair, label, abstained }) => `${pair.join(" and ")}: ${abstained ? "not sure" : label}`);
+  return h(
+    "figure",
+    { class: "graph" },
+    svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Social graph. ${told.join("; ")}` }, ...edges, ...nodes),
+  );
+}
+
+function place(index, count) {
+  const angle = (2 * Math.PI * index) / count - Math.PI / (count === 2 ? 1 : 2);
+  return [WIDE / 2 + (WIDE / 2 - 40) * Math.cos(angle), HIGH / 2 + (HIGH / 2 - 40) * Math.sin(angle)];
+}
