@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 /**
  * Calls `onFile(File)`. `example` is the name of a file below /console/examples.
- * Answers the element; its `show(child)` puts something in place of the invitation.
+ * Answers the element; its `show(child)` puts something below the invitation, `takeExample()` is the example's button.
  */
 export function dropzone({ label, accept, example, onFile }) {
   const input = h("input", { type: "file", accept, class: "unseen", id: `file-${label.replace(/\W+/g, "-")}` });
@@ -40,6 +40,7 @@ export function dropzone({ label, accept, example, onFile }) {
     onFile(file, isExample);
   }
 
+  zone.takeExample = takeExample;
   zone.show = (child) => stage.replaceChildren(...(child ? [child] : []));
   return zone;
 }

@@ -15,12 +15,11 @@ export function graph(people, relations, onPair) {
     const label = relation.abstained ? "not sure" : relation.label;
     // Labels of crossing diagonals would meet in the middle.
     const [x, y] = [x0 + (x1 - x0) * 0.42, y0 + (y1 - y0) * 0.42];
-    return svg(
-      "g",
-      { class: relation.abstained ? "edge unsure" : "edge", onclick: () => onPair(relation.pair) },
-      svg("line", { x1: x0, y1: y0, x2: x1, y2: y1, "stroke-width": 1 + 5 * share }),
-      svg("text", { x, y: y - 4 }, label),
-    );
+    const looks = { class: relation.abstained ? "edge unsure" : "edge", onclick: () => onPair(relation.pair) };
+    return {
+      line: svg("line", { ...looks, x1: x0, y1: y0, x2: x1, y2: y1, "stroke-width": 1 + 5 * share }),
+      label: svg("text", { ...looks, x, y: y - 4 }, label),
+    };
   });
   const nodes = people.map((symbol) => {
     const [x, y] = places.get(symbol);
@@ -35,7 +34,7 @@ export function graph(people, relations, onPair) {
   return h(
     "figure",
     { class: "graph" },
-    svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Social graph. ${told.join("; ")}` }, ...edges, ...nodes),
+    svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Social graph. ${told.join("; ")}` }, ...edges.map(({ line }) => line), ...edges.map(({ label }) => label), ...nodes),
   );
 }
 

@@ -81,6 +81,7 @@ export function talkRoom({ text = "" } = {}) {
       subject.value = EXAMPLE_CONSENT.subject;
       basis.value = EXAMPLE_CONSENT.basis;
       reference.value = EXAMPLE_CONSENT.reference;
+      if (!speech && !words.value) speechZone.takeExample();
     }
     check();
   }

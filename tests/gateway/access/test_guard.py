@@ -10,6 +10,7 @@ import pytest
 
 from gateway.access.guard import PUBLIC
 from gateway.access.keys import Scope, new_key
+from gateway.api.console import FILES as CONSOLE
 from tests.gateway.access.conftest import Guarded
 from tests.gateway.conftest import Stack
 
@@ -35,7 +36,7 @@ def test_every_route_is_shut_by_default(guarded: Guarded, caller: Caller):
     calls = all_calls(guarded)
     stranger = caller()
 
-    assert {path for _, path in calls} > {"/v1/jobs/1", "/v1/files/1/content", "/metrics", *PUBLIC}
+    assert {path for _, path in calls} > {"/v1/jobs/1", "/v1/files/1/content", "/metrics", *PUBLIC - CONSOLE.keys()}
     for method, path in calls:
         answer = stranger.request(method, path)
         if path in PUBLIC:
@@ -44,6 +45,11 @@ def test_every_route_is_shut_by_default(guarded: Guarded, caller: Caller):
             assert answer.status_code == 401, (method, path)
             assert answer.headers["WWW-Authenticate"] == "Bearer"
             assert method == "HEAD" or answer.json()["code"] == "unauthorized"
+
+
+def test_the_console_is_open_and_shows_nothing_of_anybody(caller: Caller):
+    for path in CONSOLE:
+        assert caller().get(path).status_code == 200, path
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What belongs to one owner does not exist for another: every route that takes an id."""
 
 import re
+import time
 from collections.abc import Callable
 
 import httpx
@@ -12,7 +13,7 @@ from tests.gateway.fakes import CONSENT, picture, wav
 
 Caller = Callable[..., httpx.Client]
 
-WITHOUT_ID = {"/v1/files", "/v1/jobs", "/v1/videos", "/v1/stories", "/v1/relations", "/metrics"}
+WITHOUT_ID = {"/v1/files", "/v1/jobs", "/v1/jobs/events", "/v1/videos", "/v1/stories", "/v1/relations", "/metrics"}
 
 
 @pytest.fixture
@@ -52,6 +53,22 @@ def test_every_route_with_an_id_answers_a_stranger_as_if_there_were_nothing(
 def test_every_route_is_in_the_matrix_or_takes_no_id(guarded: Guarded):
     rest = {path for _, path in all_calls(guarded) if path.startswith("/v1/")} - WITHOUT_ID
     assert all(re.match(r"/v1/(files|jobs)/1", path) for path in rest), rest
+
+
+def test_the_stream_of_all_jobs_tells_nothing_of_anothers(caller: Caller, things: tuple[httpx.Client, dict[str, str]]):
+    _, ids = things
+    heard = {}
+    for owner in ("ann", "bob"):
+        with caller(owner).stream("GET", "/v1/jobs/events", headers={"Last-Event-ID": "0"}) as events:
+            deadline = time.monotonic() + 1.5
+            heard[owner] = ""
+            for text in events.iter_text():
+                heard[owner] += text
+                if ids["jobs"] in text or time.monotonic() > deadline:
+                    break
+
+    assert ids["jobs"] in heard["ann"]
+    assert heard["bob"] == ": still here\n\n"
 
 
 def test_anothers_file_cannot_be_used_for_a_job(caller: Caller, things: tuple[httpx.Client, dict[str, str]]):

@@ -78,6 +78,12 @@ class TestTalk:
         assert download.value.path().read_bytes()[4:8] == b"ftyp"
         check_accessibility(page)
 
+    def test_the_example_talks_after_two_clicks(self, browser: Browser, stack: Stack):
+        with console_page(browser, f"{stack.http.base_url}/#talk", expected_errors=["422", "415"]) as page:
+            page.get_by_role("button", name="take the example").first.click()
+            expect(page.locator("audio")).to_be_visible()
+            expect(page.get_by_role("button", name="Make it talk")).to_be_enabled()
+
     def test_it_says_what_is_missing_before_it_asks(self, page: Page):
         page.get_by_role("link", name="Talk").click()
 
