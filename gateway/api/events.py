@@ -45,8 +45,9 @@ def _told(example: str) -> dict[int | str, dict[str, Any]]:
     responses=problems() | _told('id: 1795615200.25\nevent: job\ndata: {"status": "running", ...}\n\n'),
 )
 async def all_events(mine: Mine, request: Request, last_event_id: LastEventId = None) -> StreamingResponse:
-    """The caller's jobs as they are made and change from now on, or since `Last-Event-ID`. Erased ones go silently."""
-    since = time.time() if last_event_id is None else _moment(last_event_id)
+    """The caller's jobs as they are made and change from now on, or since `Last-Event-ID`: what changed in the two
+    seconds before a break may be told again. Erased ones go silently."""
+    since = time.time() if last_event_id is None else _moment(last_event_id) - _LATE_S
     return _stream(_follow_all(mine, since, request))
 
 
@@ -107,10 +108,11 @@ async def _follow(mine: OwnerStore, job: Job, seen: int, request: Request) -> As
 
 async def _follow_all(mine: OwnerStore, since: float, request: Request) -> AsyncIterator[str]:
     """Looks back a little each time, so that a late change is not missed; what was told is not told again."""
+    first = since
     versions: dict[str, tuple[float, int]] = {}
     told = 0.0  # the first word goes out at once: it tells the caller that the stream is open
     while not await request.is_disconnected():
-        start, more = since - (_LATE_S if versions else 0), True
+        start, more = max(first, since - _LATE_S), True
         while more:
             changes = await run_in_threadpool(mine.changed_jobs, start, _AT_ONCE)
             for moment, job in changes:
