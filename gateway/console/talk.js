@@ -19,7 +19,8 @@ export function talkRoom({ text = "" } = {}) {
   const speechZone = dropzone({ label: "Choose a recording", accept: "audio/*,video/*", example: "speech.wav", onFile: takeSpeech });
   const record = recorder(takeSpeech, (problem) => speechZone.show(trouble(problem)));
   const words = h("textarea", { rows: 4, name: "text", maxLength: 5000, value: text, placeholder: "or type what is to be said", "aria-label": "Text to be spoken", oninput: check });
-  const voice = h("select", { "aria-label": "Voice" });
+  const voice = h("select", {});
+  const rate = h("input", { type: "number", min: 0.5, max: 2, step: 0.1, value: 1 });
   const subject = h("input", { required: true, maxLength: 200, oninput: check, autocomplete: "off" });
   const basis = h("select", { onchange: check }, h("option", { value: "" }, "choose"), ...Object.entries(BASES).map(([value, label]) => h("option", { value }, label)));
   const reference = h("input", { maxLength: 500, oninput: check, placeholder: "a document, a page, a form" });
@@ -41,7 +42,7 @@ export function talkRoom({ text = "" } = {}) {
       "div",
       { class: "two" },
       h("fieldset", {}, h("legend", {}, "Whose face"), sourceZone, face),
-      h("fieldset", {}, h("legend", {}, "What is said"), speechZone, record, words, h("label", {}, "Voice of the text ", voice)),
+      h("fieldset", {}, h("legend", {}, "What is said"), speechZone, record, words, h("p", {}, h("label", {}, "Voice of the text ", voice), " ", h("label", {}, "pace ", rate))),
     ),
     h(
       "fieldset",
@@ -96,9 +97,9 @@ export function talkRoom({ text = "" } = {}) {
   async function loadVoices() {
     try {
       const { voices } = await call("GET", "/v1/voices");
-      voice.replaceChildren(h("option", { value: "" }, "the default"), ...voices.map(({ name }) => h("option", { value: name }, name)));
+      voice.replaceChildren(...voices.map(({ name, language, gender }) => h("option", { value: name }, `${name}, ${gender}, ${language}`)));
     } catch {
-      voice.replaceChildren(h("option", { value: "" }, "the default")); // the rest of the room works without
+      voice.replaceChildren(h("option", { value: "" }, "the first one")); // the rest of the room works without
     }
   }
 
@@ -127,7 +128,7 @@ export function talkRoom({ text = "" } = {}) {
     result.replaceChildren(h("p", { class: "busy" }, "Checking face and speech"));
     const consent = { subject: subject.value, basis: basis.value, reference: reference.value, given_on: givenOn.value };
     const text = speech ? null : words.value;
-    const fields = { portrait: source, speech, text, consent, face: face.value, still: still.checked, steps: steps.value, rest: rest.value, voice: text && voice.value };
+    const fields = { portrait: source, speech, text, consent, face: face.value, still: still.checked, steps: steps.value, rest: rest.value, voice: text && voice.value, rate: text && rate.value };
     try {
       const job = await call("POST", "/v1/videos", { form: formOf(fields), headers: { "Idempotency-Key": crypto.randomUUID() } });
       card = work(job, source);

@@ -12,7 +12,16 @@ from tests.gateway.fakes import CONSENT, picture, wav
 
 Caller = Callable[..., httpx.Client]
 
-WITHOUT_ID = {"/v1/files", "/v1/jobs", "/v1/jobs/events", "/v1/videos", "/v1/stories", "/v1/relations", "/metrics"}
+WITHOUT_ID = {
+    "/v1/files",
+    "/v1/jobs",
+    "/v1/jobs/events",
+    "/v1/videos",
+    "/v1/stories",
+    "/v1/relations",
+    "/v1/voices",
+    "/metrics",
+}
 
 
 @pytest.fixture
