@@ -154,6 +154,8 @@ class VideoMaker:
         report, content, state = await self._patiently(service, make)
         seconds = time.monotonic() - began
         kept.put(_stage(segment), report, seconds, content, state)
+        if before is not None:
+            kept.drop_state(before)
         return seconds
 
     async def _patiently(self, service: TalkingHeadClient, call: Callable[[], Awaitable[T]]) -> T:

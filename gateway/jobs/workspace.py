@@ -46,6 +46,10 @@ class Workspace:
         left = self._left(stage)
         return left.read_bytes() if left.is_file() else None
 
+    def drop_state(self, stage: str) -> None:
+        """The next stage is finished: nothing begins with this one's end any more."""
+        self._left(stage).unlink(missing_ok=True)
+
     def _left(self, stage: str) -> Path:
         return self.folder / f"{stage}.state"
 

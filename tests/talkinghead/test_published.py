@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from PIL import Image
 
 from services.common.errors import ProblemError
 from services.talkinghead.container import PreparedSpeech
+from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.pipeline import Segment, TalkingHead
 from services.talkinghead.portrait.animate import animate
 from services.talkinghead.revoice.edit import edit_frames
 from services.talkinghead.schemas import PortraitOptions, SegmentOptions, TrackOptions
+from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
+from tests.talkinghead.conftest import load_head
 from tests.talkinghead.videos import decode_video, make_video
 
 
@@ -177,3 +181,25 @@ def test_a_file_of_features_is_refused_where_they_are_made_here(published_head, 
     with pytest.raises(ProblemError, match="hears 'whisper' features") as caught:
         published_head.prepare_speech(audio, b"features")
     assert caught.value.param == "features"
+
+
+def test_an_imported_checkpoint_talks_to_the_deepspeech_logits_that_come_with_the_speech(
+    tmp_path, example_portrait, example_speech
+):
+    golden = Path(__file__).parent / "difftalk" / "golden" / "checkpoint.ckpt"
+    folder = import_checkpoint(golden, tmp_path / "model", square_px=64).folder
+    head = load_head(TalkingHeadSettings(threads=1, talkinghead_model=folder))
+    audio = head.read_speech(example_speech)
+    with pytest.raises(ProblemError, match="give them as a file") as caught:
+        head.prepare_speech(audio)
+    assert caught.value.param == "features"
+
+    logits = np.random.default_rng(0).normal(size=(round(50 * audio.duration_s), 29)).astype(np.float32)
+    npy = io.BytesIO()
+    np.save(npy, logits)
+    _, speech = head.prepare_speech(audio, npy.getvalue())
+    assert np.array_equal(speech.features[: len(logits)], logits[: len(speech.features)])
+    loudest = int(np.abs(speech.actions).sum(1).argmax())
+    options = SegmentOptions(first_frame=loudest, frames=2, steps=2, still=True)
+    made = list(head.frames(head.portrait(example_portrait, None), speech, options, nothing))
+    assert (made[0] != head.portrait(example_portrait, None).pixels).any()

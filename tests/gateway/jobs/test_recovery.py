@@ -25,14 +25,16 @@ def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):
 def test_a_progressive_job_goes_on_from_what_its_last_finished_segment_left(stack: Stack):
     stack.fakes.segment_s = 0.3
     job_id = stack.submit(seconds=2.0, progressive="true")["id"]  # five segments, each needs the one before
-    wait_for(lambda: len(stack.fakes.finished) >= 2)
+    wait_for(lambda: len(stack.fakes.finished) >= 3)
     stack.worker.kill()
+    states = [name for name in stack.stored() if job_id in name and name.endswith(".state")]
     stack.worker.start()
 
     job = stack.wait(job_id)
 
     assert (job["status"], job["attempt"]) == ("succeeded", 2)
     assert len(stack.fakes.segments) <= 7
+    assert 1 <= len(states) <= 2  # the last one's; and the one before it, if the kill came between
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_job_back(stack: Stack):
