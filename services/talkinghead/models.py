@@ -48,7 +48,7 @@ def load_models(settings: TalkingHeadSettings) -> tuple[Models | None, dict[str,
         "voices": lambda: Voices(threads),
         "speech": lambda: SpeechNetwork.load(verified_folder(weights_dir, "speech", profile)),
         "action_basis": lambda: load_action_basis(verified_folder(weights_dir, "draft", profile)),
-        "difftalk": lambda: _load_difftalk(_difftalk_folder(settings)),
+        "difftalk": lambda: _load_difftalk(_difftalk_folder(settings), settings),
         # last: it needs the two before
         "features": lambda: load_extractor(
             _difftalk_folder(settings), loaded["difftalk"].configuration, loaded["speech"]
@@ -66,10 +66,12 @@ def load_models(settings: TalkingHeadSettings) -> tuple[Models | None, dict[str,
     return Models(**loaded), states
 
 
-def _load_difftalk(folder: Path) -> DiffTalk | PublishedDiffTalk:
+def _load_difftalk(folder: Path, settings: TalkingHeadSettings) -> DiffTalk | PublishedDiffTalk:
     configuration, denoiser, first_stage = checkpoint.load(folder)
     kind = DiffTalk if configuration.refines_draft else PublishedDiffTalk
-    return kind(configuration, denoiser, first_stage)
+    model = kind(configuration, denoiser, first_stage)
+    settings.execution.apply(denoiser, first_stage)
+    return model
 
 
 def _difftalk_folder(settings: TalkingHeadSettings) -> Path:

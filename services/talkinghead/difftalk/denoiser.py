@@ -1,5 +1,7 @@
 """The denoiser (DiffTalk, section 3.3): a UNet over [noisy, masked, reference], context [audio; landmarks]."""
 
+from collections.abc import Callable
+
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
@@ -7,6 +9,9 @@ from torch import Tensor, nn
 from services.talkinghead.difftalk.audio_encoder import AudioEncoder
 from services.talkinghead.difftalk.configuration import CONDITION_CHANNELS, LATENT_CHANNELS, DiffTalkConfiguration
 from services.talkinghead.difftalk.landmark_encoder import LandmarkEncoder
+
+RunUNet = Callable[[Tensor, Tensor | int, Tensor], Tensor]
+"""(inputs (B, 9, h, w), noise level, context (B, 1, 128)) -> (B, 3, h, w)."""
 
 
 def build_unet(configuration: DiffTalkConfiguration) -> UNet2DConditionModel:
@@ -39,6 +44,8 @@ class Denoiser(nn.Module):
         self.audio_encoder = AudioEncoder(configuration.audio_features)
         self.landmark_encoder = LandmarkEncoder(configuration.landmark_centre_px, configuration.landmark_scale_px)
         self.refines_draft = configuration.refines_draft
+        self.accelerated: RunUNet | None = None
+        """What stands in for `unet`, with the same weights; None: torch runs it, see `execution`."""
         if self.refines_draft:
             # An untrained model then returns its draft unchanged.
             nn.init.zeros_(self.unet.conv_out.weight)
@@ -60,5 +67,13 @@ class Denoiser(nn.Module):
             (B, 3, h, w): the noise in `noisy`, or the clean latent where the model refines a draft: `reference` is
             then pixel-aligned with the answer and the UNet predicts the change of it.
         """
-        made: Tensor = self.unet(torch.cat([noisy, masked, reference], dim=1), level, context).sample
+        made = self._predict(torch.cat([noisy, masked, reference], dim=1), level, context)
         return reference + made if self.refines_draft else made
+
+    def _predict(self, inputs: Tensor, level: Tensor | int, context: Tensor) -> Tensor:
+        """The UNet's own answer, wherever it is run."""
+        if self.accelerated is not None:
+            return self.accelerated(inputs, level, context)
+        weight = self.unet.conv_in.weight
+        made: Tensor = self.unet(inputs.to(weight), torch.as_tensor(level).to(weight.device), context.to(weight)).sample
+        return made.to(inputs)

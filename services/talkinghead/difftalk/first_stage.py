@@ -45,17 +45,23 @@ def to_model_range(pixels: npt.NDArray[np.uint8]) -> Tensor:
 
 def encode(first_stage: FirstStage, images: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [-1, 1] -> latents (B, 3, H/f, W/f), before quantisation."""
-    latents: Tensor = first_stage.encode(images).latents
-    return latents
+    latents: Tensor = first_stage.encode(images.to(_weight(first_stage))).latents
+    return latents.to(images)
 
 
 def decode(first_stage: FirstStage, latents: Tensor) -> Tensor:
     """Latents (B, 3, h, w) -> quantised -> images (B, 3, h*f, w*f), about [-1, 1], not clipped."""
-    images: Tensor = first_stage.decode(latents).sample
-    return images
+    images: Tensor = first_stage.decode(latents.to(_weight(first_stage))).sample
+    return images.to(latents)
 
 
 def decode_codes(first_stage: FirstStage, codes: Tensor) -> Tensor:
     """Latents (B, 3, h, w) that are quantised already -> images, as `decode` makes them."""
-    images: Tensor = first_stage.decode(codes, force_not_quantize=True).sample
-    return images
+    images: Tensor = first_stage.decode(codes.to(_weight(first_stage)), force_not_quantize=True).sample
+    return images.to(codes)
+
+
+def _weight(first_stage: FirstStage) -> Tensor:
+    """Tells by device and precision how the first stage is run; the calls above take and give the caller's."""
+    weight: Tensor = next(first_stage.parameters())
+    return weight
