@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from services.talkinghead.audio.decode import FEATURE_RATE_HZ, encode_speech
+from services.talkinghead.bench_lengths import lasting, length_figures
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.audio_encoder import audio_windows
 from services.talkinghead.difftalk.configuration import BASE_256
@@ -25,6 +26,7 @@ from services.talkinghead.difftalk.pipeline import DiffTalk, SourceLatents
 from services.talkinghead.draft.motion import target_landmarks
 from services.talkinghead.draft.warp import Canvas
 from services.talkinghead.face.square import SQUARE_PX
+from services.talkinghead.figure import Figure
 from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.portrait.analyse import Portrait
@@ -33,16 +35,8 @@ from services.talkinghead.schemas import FPS, SegmentOptions
 PUBLISHED_STEPS: Final = 200
 STEPS: Final = (1, 2, 4, 8, 12, 20, 50, PUBLISHED_STEPS)
 SEGMENT_FRAMES: Final = FPS
-LENGTHS_S: Final = (5, 30, 120)
-_SAMPLED_SEGMENTS: Final = 3
 
 Bytes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Figure:
-    value: float
-    unit: str
 
 
 @dataclass(frozen=True)
@@ -172,7 +166,7 @@ def base_figures() -> dict[str, Figure]:
 
 def end_to_end(head: TalkingHead, portrait: bytes, samples: NDArray[np.float32]) -> dict[str, Figure]:
     """Ten seconds of speech -> coded segments, warm; the first segment with all that comes before it."""
-    audio = encode_speech(_lasting(samples, 10), FEATURE_RATE_HZ)
+    audio = encode_speech(lasting(samples, 10), FEATURE_RATE_HZ)
     began = time.perf_counter()
     _, prepared = head.prepare_speech(audio)
     data = prepared.to_bytes()
@@ -189,33 +183,8 @@ def end_to_end(head: TalkingHead, portrait: bytes, samples: NDArray[np.float32])
     }
 
 
-def length_figures(head: TalkingHead, portrait: bytes, samples: NDArray[np.float32]) -> dict[str, Figure]:
-    """Seconds per frame at several lengths: all of the preparation, and segments from start, middle and end."""
-    figures = {}
-    for length_s in LENGTHS_S:
-        audio = encode_speech(_lasting(samples, length_s), FEATURE_RATE_HZ)
-        began = time.perf_counter()
-        _, prepared = head.prepare_speech(audio)
-        prepare_s = time.perf_counter() - began
-        data = prepared.to_bytes()
-        starts = np.linspace(0, prepared.frames - SEGMENT_FRAMES, _SAMPLED_SEGMENTS).astype(int)
-        began = time.perf_counter()
-        for first in starts:
-            head.make_segment(portrait, data, _segment(int(first), prepared.frames), lambda: None)
-        per_frame_s = (time.perf_counter() - began) / (len(starts) * SEGMENT_FRAMES)
-        figures[f"{length_s} s of speech"] = Figure(
-            round(1000 * (per_frame_s + prepare_s / prepared.frames), 1), "ms/frame"
-        )
-    return figures
-
-
 def _segment(first: int, frames: int) -> SegmentOptions:
     return SegmentOptions(first_frame=first, frames=min(SEGMENT_FRAMES, frames - first))
-
-
-def _lasting(samples: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
-    length = round(seconds * FEATURE_RATE_HZ)
-    return np.tile(samples, -(-length // len(samples)))[:length]
 
 
 def table(report: dict[str, Any]) -> str:

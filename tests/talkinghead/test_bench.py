@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from services.talkinghead import bench
 from services.talkinghead.bench import Quality, similarity
+from services.talkinghead.bench_lengths import length_figures
 
 ROWS = [
     Quality(4, "ddim", 41.0, 0.991, 12.5),
@@ -43,3 +46,30 @@ def test_it_is_told_as_a_table_and_drawn(tmp_path):
     assert "| 200 | published | inf | 1.0 | 0.25 |" in bench.table(report)
     bench.draw(report, tmp_path / "steps.png")
     assert (tmp_path / "steps.png").read_bytes()[1:4] == b"PNG"
+
+
+class CountingHead:
+    """Prepares and makes nothing; remembers which segments of which length it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: dict[int, list[int]] = {}
+
+    def prepare_speech(self, audio):
+        frames = round(audio.duration_s * 25)
+        return None, SimpleNamespace(frames=frames, to_bytes=lambda: frames.to_bytes(4, "big"))
+
+    def make_segment(self, _portrait, speech, options, _check):
+        frames = int.from_bytes(speech, "big")
+        assert options.first_frame + options.frames <= frames
+        self.asked.setdefault(frames // 25, []).append(options.first_frame // 25)
+
+
+def test_lengths_are_compared_by_the_same_seconds_early_and_late():
+    head = CountingHead()
+    figures = length_figures(head, b"", np.random.default_rng(0).normal(0, 0.1, 16000 * 8).astype(np.float32))
+    for length_s, seconds in head.asked.items():
+        assert seconds[0] == length_s - 1  # for the memory
+        assert [second % 5 for second in seconds[1:]] == [0, 1, 2, 3, 4] * 3
+        assert seconds[-1] == length_s - 1
+    assert list(head.asked) == [5, 30, 120]
+    assert {f"{n} s of speech, {what}" for n in (5, 30, 120) for what in ("cost", "memory")} < figures.keys()

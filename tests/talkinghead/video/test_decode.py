@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
-from services.talkinghead.video.decode import open_video
+from services.talkinghead.video.decode import SEEK_MARGIN, open_video
 from tests.talkinghead.videos import gradient, make_video, with_matrix
 
 
@@ -125,6 +125,30 @@ def test_a_file_is_read_as_its_bytes_are(tmp_path):
     with path.open("rb") as file, open_video(file, 1) as of_file, open_video(path.read_bytes(), 1) as of_bytes:
         for reader in (of_file, of_bytes):
             assert shades(list(reader.at(stamps, np.array([3, 4])))) == [3, 4]
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska"])
+def test_a_late_segment_costs_no_more_than_an_early_one(form, tmp_path):
+    path = tmp_path / "video"
+    path.write_bytes(numbered(400, form=form, gop=12))
+    costs = []
+    for first in (40, 380):
+        with path.open("rb") as file, open_video(file, 1) as reader:
+            stamps = np.array([stamp for stamp, _ in reader.decoded()])
+            decoded = reader.decoded
+            count = 0
+
+            def counted(decoded=decoded):
+                nonlocal count
+                for each in decoded():
+                    count += 1
+                    yield each
+
+            reader.decoded = counted
+            list(reader.at(stamps, np.arange(first, first + 10)))
+            costs.append(count)
+    assert max(costs) <= 10 + SEEK_MARGIN + 12
+    assert abs(costs[0] - costs[1]) < 12
 
 
 def test_frames_of_another_video_are_missed():
