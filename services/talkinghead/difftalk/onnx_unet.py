@@ -1,4 +1,4 @@
-"""The UNet run by onnxruntime: on a CPU nearly twice as fast as torch, with the same result (docs/decisions/0008)."""
+"""The UNet run by onnxruntime: on a CPU nearly twice as fast as torch, with the same result (docs/decisions/0009)."""
 
 import io
 import warnings
