@@ -1,4 +1,7 @@
-"""Engineering verbs of the talking-head service: ``python -m services.talkinghead import|export|evaluate|bench``."""
+"""Engineering verbs of the talking-head service.
+
+``python -m services.talkinghead import|export|prepare|evaluate|bench``.
+"""
 
 import json
 import sys
@@ -12,6 +15,11 @@ from services.talkinghead.difftalk.configuration import SpeechFeatures
 from services.talkinghead.difftalk.export_checkpoint import export_checkpoint
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.difftalk.original_file import CheckpointError, listed
+from services.talkinghead.footage import command
+from services.talkinghead.footage.made import Account
+from services.talkinghead.footage.prepare import PrepareError
+from services.talkinghead.footage.report import in_words
+from services.talkinghead.footage.takes import TakesError
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.settings import talkinghead_settings
@@ -146,6 +154,63 @@ def evaluate_command(
             _refuse(OSError(f"{clip}: {error}"))
     told = report.as_json(measured)
     _tell(told, report.table(told), as_json)
+
+
+@cli.command("prepare")
+def prepare_command(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[VIDEOS]... OUT", help="videos, folders of them or HDTF's lists; then the set's folder"
+        ),
+    ],
+    *,
+    synthetic: Annotated[
+        int | None, typer.Option(metavar="N", help="render N people instead of taking videos; a multiple of 10")
+    ] = None,
+    assets: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="head assets for --synthetic, see the docs")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the rendered people; another one gives other people")] = 0,
+    square_px: Annotated[
+        int, typer.Option(min=64, max=1024, help="edge of the face squares: 128 for small, 256 and 512 for base")
+    ] = 128,
+    train_list: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="names of the videos to train on, one a line; by default nine people of ten"),
+    ] = None,
+    speech_features: Annotated[
+        SpeechFeatures, typer.Option(help="a kind to put beside the actions: whisper or wav2vec2")
+    ] = "actions",
+    speech_encoder: Annotated[
+        Path | None, typer.Option(help="folder of the network that makes those features, as transformers has it")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes; each uses one core")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Talking videos, or rendered heads, -> a set to train on. A run that was stopped goes on where it was."""
+    *sources, out = paths
+    if bool(sources) == (synthetic is not None):
+        _refuse(ValueError("videos: name some, or say --synthetic N; one of the two, and the set's folder behind it"))
+    options = command.SetOptions(out, square_px, speech_features, speech_encoder, workers, _tell_progress)
+    try:
+        if synthetic is None:
+            report = command.prepare_videos(sources, train_list, options, talkinghead_settings())
+        elif assets is None:
+            _refuse(ValueError("assets: --synthetic needs a folder of head assets"))
+        else:
+            report = command.prepare_rendered(synthetic, assets, seed, options, talkinghead_settings())
+    except ImportError as error:
+        _refuse(ImportError(f"synthetic: the extra 'synthetic' is not installed ({error})"))
+    except (TakesError, PrepareError, ValueError, ProblemError) as error:
+        _refuse(error)
+    _tell(report, f"{out}: {in_words(report)}", as_json)
+
+
+def _tell_progress(done: int, count: int, account: Account) -> None:
+    left_out = "".join(f", {reason} {seconds:.1f} s" for reason, seconds in account.left_out_s.items())
+    became = account.refused or f"{account.kept_s:.1f} of {account.seen_s:.1f} s kept{left_out}"
+    print(f"{done}/{count} {account.piece}: {became}", file=sys.stderr)
 
 
 def _tell(report: dict[str, Any], line: str, as_json: bool) -> None:

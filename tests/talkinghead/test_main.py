@@ -73,3 +73,23 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path):
     result = run("import", GOLDEN, tmp_path / "file")
     assert result.exit_code == 2
     assert str(tmp_path / "file") in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["OUT"], "videos: name some, or say --synthetic N"),
+        (["nowhere.mp4", "OUT"], "videos: nowhere.mp4 does not exist"),
+        (["--synthetic", "10", "OUT"], "assets: --synthetic needs a folder of head assets"),
+        (["a.mp4", "OUT", "--train-list", "nowhere.txt"], "train-list: nowhere.txt cannot be read"),
+        (["VIDEO", "OUT", "--speech-features", "deepspeech"], "speech-features: DeepSpeech runs outside"),
+        (["VIDEO", "OUT", "--speech-features", "wav2vec2"], "name its --speech-encoder"),
+    ],
+)
+def test_prepare_refuses_what_it_cannot_understand(tmp_path: Path, arguments: list[str], said: str):
+    (tmp_path / "video.mp4").touch()
+    places = {"OUT": tmp_path / "out", "VIDEO": tmp_path / "video.mp4"}
+    result = run("prepare", *(places.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 def make_video(
@@ -19,13 +20,16 @@ def make_video(
     fps: Fraction | int = 25,
     *,
     times: Sequence[float] | None = None,
-    sound: bool = False,
+    sound: bool | Floats = False,
     form: str = "mp4",
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     gop: int = 12,
 ) -> bytes:
-    """(H, W, 3) frames -> a file; ``times``: seconds at which they are shown, else evenly spaced by ``fps``.
+    """(H, W, 3) frames -> a file.
+
+    ``times``: seconds at which they are shown, else evenly spaced by ``fps``; ``sound``: samples at 16 kHz, or True for
+    a second of a constant.
 
     An MP4's index lies before the frames, where a file that is cut short still has it.
     """
@@ -35,7 +39,7 @@ def make_video(
         path = Path(folder) / "video"  # the index is moved in a second pass, which needs a file
         with av.open(str(path), "w", format=form, options=options) as container:
             stream = None
-            hum = container.add_stream("aac", rate=16000, layout="mono") if sound else None
+            hum = container.add_stream("aac", rate=16000, layout="mono") if sound is not False else None
             for number, pixels in enumerate(frames):
                 if stream is None:
                     stream = container.add_stream(codec, rate=fps, options={"g": str(gop)})
@@ -53,7 +57,8 @@ def make_video(
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
             if hum is not None:
-                block = av.AudioFrame.from_ndarray(np.full((1, 16000), 0.1, np.float32), format="fltp", layout="mono")
+                samples = np.full(16000, 0.1, np.float32) if sound is True else np.asarray(sound, np.float32)
+                block = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
                 block.sample_rate, block.pts = 16000, 0
                 container.mux(hum.encode(block))
                 container.mux(hum.encode(None))

@@ -100,8 +100,8 @@ def make_track(
 
     Raises no_face, face_too_small where there is no frame whose lips can be edited.
     """
-    landmarks = _bridge(found)
-    landmarks = _smooth(landmarks, float(timeline.fps))
+    landmarks = bridge(found)
+    landmarks = steady(landmarks, float(timeline.fps))
     reasons = [_reason(points, hidden, shape) for points, hidden in zip(landmarks, covered, strict=True)]
     usable = np.array([reason is None for reason in reasons])
     if not usable.any():
@@ -120,7 +120,7 @@ def make_track(
     return track, _ranges([reasons[index] for index in timeline.shown], timeline.fps)
 
 
-def _bridge(found: list[Floats | None]) -> Floats:
+def bridge(found: list[Floats | None]) -> Floats:
     """(S, 68, 2): short gaps are filled in a straight line, the others are 0."""
     landmarks = np.zeros((len(found), 68, 2), np.float32)
     seen = [number for number, points in enumerate(found) if points is not None]
@@ -133,8 +133,8 @@ def _bridge(found: list[Floats | None]) -> Floats:
     return landmarks
 
 
-def _smooth(landmarks: Floats, fps: float) -> Floats:
-    """Every unbroken run by itself, in units of its own face square."""
+def steady(landmarks: Floats, fps: float) -> Floats:
+    """Landmarks (S, 68, 2) free of jitter: every unbroken run by itself, in units of its own face square."""
     smoothed = landmarks.copy()
     here = np.array([bool(points.any()) for points in landmarks])
     breaks = [

@@ -83,6 +83,10 @@ class Fit:
         x, y, z = self._offsets.T
         return np.stack([x * scale["x"], -z * scale["z"], y * scale["y"]], axis=1)
 
+    def bound_to(self, vertices: range) -> NDArray[np.bool_]:
+        """(n,) which vertices of the piece hang on these of the base mesh alone."""
+        return np.asarray(np.isin(self._corners, vertices).all(1))
+
     def apply(self, base: Points, offsets: Points) -> Points:
         """Where the piece lies on the base mesh ``base`` of any expression."""
         out: Points = (base[self._corners] * self._weights[..., None]).sum(1) + offsets

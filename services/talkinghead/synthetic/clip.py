@@ -1,40 +1,35 @@
-"""Render talking heads: `python -m services.talkinghead.synthetic.clip ASSETS OUT FIRST LAST [--contiguous]`.
+"""A rendered clip: one person, drawn from a seed, who says one sentence."""
 
-Each number from FIRST to LAST - 1 is a seed and becomes OUT/NNNN.npz, one person saying one sentence:
-
-- `frames` (N, 128, 128, 3) uint8, face squares (`services.talkinghead.face.square`); the first one is the face at rest
-- `lm` (N, 68, 2) float32, landmarks in the square; `inner` (N, 128, 128) uint8, the mouth's inside
-- `act` (T, 11) float32, the whole sentence's facial actions at 25 fps; `idx` (N,), which of its frames were rendered
-- `wav` int16 at 16 kHz; `still`, whether the head stays; `open_rest`, whether the mouth stands open at rest; `seed`
-"""
-
-import argparse
-import multiprocessing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 import skimage.data
-import torch
 from numpy.typing import NDArray
 
 from services.talkinghead.face.square import FaceSquare
+from services.talkinghead.footage.clip import Clip, KnownFace, Phone, to_jpeg, to_png
 from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLES_PER_FRAME
+from services.talkinghead.speech.network import SpeechNetwork
 from services.talkinghead.synthetic.assets import HeadAssets
 from services.talkinghead.synthetic.head import HeadModel, arkit
 from services.talkinghead.synthetic.person import Person
+from services.talkinghead.synthetic.rooms import degrade
 from services.talkinghead.synthetic.sentences import sentence
 from services.talkinghead.synthetic.studio import Studio
 from services.talkinghead.synthetic.visemes import action_curves
-from services.talkinghead.synthetic.voices import ESPEAK_VOICES, Espeak
+from services.talkinghead.synthetic.voices import ESPEAK_VOICES, FLITE_VOICES, Espeak, flite
 
-PICTURE_PX: Final = 256
+PICTURE_PER_SQUARE: Final = 2
+"""The picture's edge over the face square's: then the square is cut from more pixels than it has."""
 FRAMES: Final = 30
 CONTIGUOUS_FRAMES: Final = 50
 STILL_SHARE: Final = 0.88
+FLITE_SHARE: Final = 0.2
+DEGRADED_SHARE: Final = 0.5
 LARGEST_ANGLE: Final = 0.36
+PHOTOGRAPHS: Final = (skimage.data.coffee, skimage.data.chelsea, skimage.data.rocket)
 FULL_PRESS: Final = 0.25  # of mouthPress, at which lips that rest open are shut
 
 Floats = NDArray[np.float64]
@@ -46,20 +41,30 @@ class Sentence:
     """(640 T,) with silence before and behind"""
     actions: Floats
     """(T, 11)"""
+    phones: list[Phone]
+    text: str
+    voice: str
 
 
 def speak(rng: np.random.Generator, espeak: Espeak) -> Sentence:
     text = sentence(rng)
-    voice = ESPEAK_VOICES[rng.integers(len(ESPEAK_VOICES))]
-    said = espeak.say(text, voice, rng.uniform(125, 200), rng.uniform(25, 80), rng.uniform(20, 80))
+    if rng.random() < FLITE_SHARE:
+        voice = FLITE_VOICES[rng.integers(len(FLITE_VOICES))]
+        pitch_hz = rng.uniform(80, 220) if voice == "kal16" else None  # the others' melody is recorded
+        said = flite(text, voice, rng.uniform(0.8, 1.2), pitch_hz)
+    else:
+        voice = ESPEAK_VOICES[rng.integers(len(ESPEAK_VOICES))]
+        said = espeak.say(text, voice, rng.uniform(125, 200), rng.uniform(25, 80), rng.uniform(20, 80))
     lead, tail = int(rng.integers(8, 13)), int(rng.integers(8, 15))
-    padding = lead * SAMPLES_PER_FRAME, tail * SAMPLES_PER_FRAME + -len(said.wave) % SAMPLES_PER_FRAME
-    wave = np.pad(said.wave, padding)
+    behind = tail * SAMPLES_PER_FRAME + -len(said.wave) % SAMPLES_PER_FRAME  # whole frames
+    wave = np.pad(said.wave, (lead * SAMPLES_PER_FRAME, behind)).astype(np.float64)
     wave = wave / (np.abs(wave).max() + 1e-6) * rng.uniform(0.3, 0.95)
     phones = [(start + lead / FPS, phone) for start, phone in said.phones]
     actions = action_curves(wave, phones, gain=rng.uniform(0.9, 1.3))
     actions[actions < 1e-3] = 0
-    return Sentence(wave, actions)
+    if rng.random() < DEGRADED_SHARE:
+        wave = degrade(rng, wave.astype(np.float32)).astype(np.float64)
+    return Sentence(wave, actions, phones, text, voice)
 
 
 @dataclass(frozen=True)
@@ -133,16 +138,16 @@ def blinks(rng: np.random.Generator, time_s: Floats) -> Floats:
     return out
 
 
-def background(rng: np.random.Generator, pictures: list[NDArray[np.uint8]]) -> Floats:
-    """(256, 256, 3): a blurred cut of a photograph, or a gradient with soft noise."""
-    size = PICTURE_PX
+def background(rng: np.random.Generator, size: int) -> Floats:
+    """(size, size, 3): a blurred cut of a photograph, or a gradient with soft noise."""
     if rng.random() < 0.35:
-        picture = pictures[rng.integers(len(pictures))]
-        edge = rng.integers(size // 2, min(picture.shape[:2]))
+        picture = PHOTOGRAPHS[rng.integers(len(PHOTOGRAPHS))]()
+        edge = rng.integers(128, min(picture.shape[:2]))
         top, left = (rng.integers(0, length - edge + 1) for length in picture.shape[:2])
         cut = cv2.resize(picture[top : top + edge, left : left + edge], (size, size)).astype(np.float32)
         return np.asarray(cv2.GaussianBlur(cut, (0, 0), rng.uniform(0.5, 6)))
-    first, second = rng.uniform(10, 240, 3), rng.uniform(10, 240, 3)
+    vivid = rng.choice([0.15, 0.4, 1.0])  # most rooms are muted
+    first, second = (rng.uniform(10, 240) + vivid * rng.uniform(-110, 110, 3) for _ in range(2))
     if rng.random() < 0.5:
         second = np.clip(first + rng.normal(0, 25, 3), 0, 255)
     angle = rng.uniform(0, 6.28)
@@ -155,84 +160,71 @@ def background(rng: np.random.Generator, pictures: list[NDArray[np.uint8]]) -> F
 
 
 def render(
-    model: HeadModel, assets: HeadAssets, pictures: list[NDArray[np.uint8]], seed: int, *, contiguous: bool
-) -> dict[str, Any]:
-    """One clip, as described above; ``contiguous`` renders the first 50 frames instead of 30 random ones."""
+    model: HeadModel,
+    assets: HeadAssets,
+    speech: SpeechNetwork,
+    seed: tuple[int, int],
+    *,
+    square_px: int,
+    contiguous: bool,
+) -> Clip:
+    """The clip of a seed (of the set, of the person in it).
+
+    Its first picture is the face at rest; the others are 30 at random, or, ``contiguous``, the first 50 in a row.
+    """
     rng = np.random.default_rng(seed)
     person = Person(model, assets, rng)
-    studio = Studio(model, person, rng, PICTURE_PX)
+    studio = Studio(model, person, rng, PICTURE_PER_SQUARE * square_px)
     said = speak(rng, Espeak())
     n_frames = len(said.actions)
     time_s = np.arange(n_frames) / FPS
-    still = seed % 6 != 5 if contiguous else bool(rng.random() < STILL_SHARE)
+    still = bool(rng.random() < STILL_SHARE)
     angles = []
     for spread, limit, amplitude in ((0.16, 0.35, 0.12), (0.09, 0.25, 0.07), (0.07, 0.2, 0.04)):  # yaw, pitch, roll
         held = np.clip(rng.normal(0, spread), -limit, limit)
         swayed = sway(rng, time_s, amplitude)
         angles.append(np.clip(held + (0 if still else swayed) + 0 * time_s, -LARGEST_ANGLE, LARGEST_ANGLE))
     mien, blink = Mien.draw(rng), blinks(rng, time_s)
-    behind = background(rng, pictures)
+    behind = background(rng, PICTURE_PER_SQUARE * square_px)
     if contiguous:
         chosen = np.arange(min(n_frames, CONTIGUOUS_FRAMES))
     else:
         chosen = np.r_[0, 1 + np.sort(rng.choice(n_frames - 1, min(FRAMES, n_frames - 1), replace=False))]
 
-    frames, inner, landmarks = [], [], []
+    pictures, inner_mouth, landmarks = [], [], []
     square: FaceSquare | None = None
     for i in chosen:
         yaw, pitch, roll = (float(angle[i]) for angle in angles)
         shot = studio.shoot(mien.with_speech(said.actions[i], float(blink[i])), yaw, pitch, roll)
         picture = np.where(shot.on_person[..., None], shot.rgb, behind).astype(np.uint8)
+        points = shot.landmarks.astype(np.float32)
         if square is None or not still:
-            square = FaceSquare.of(shot.landmarks.astype(np.float32))
-        frames.append(square.cut(picture))
-        inner.append(square.cut(shot.inner_mouth))
-        landmarks.append(square.to_square(shot.landmarks.astype(np.float32)))
-    return {
-        "frames": np.array(frames),
-        "lm": np.array(landmarks, np.float32),
-        "inner": np.array(inner),
-        "act": said.actions.astype(np.float32),
-        "idx": chosen,
-        "wav": (said.wave * 32767).astype(np.int16),
-        "still": still,
-        "open_rest": bool(mien.opening),
-        "seed": seed,
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("assets", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("first", type=int)
-    parser.add_argument("last", type=int)
-    parser.add_argument("--contiguous", action="store_true", help="the first 50 frames, for test clips")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    model, assets = HeadModel(), HeadAssets(arguments.assets)
-    pictures = [skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
-
-    def write(seed: int) -> None:
-        clip = render(model, assets, pictures, seed, contiguous=arguments.contiguous)
-        unfinished = arguments.out / f"unfinished.{seed}.npz"
-        np.savez(unfinished, **clip)
-        unfinished.rename(arguments.out / f"{seed:04d}.npz")
-
-    fork = multiprocessing.get_context("fork")
-    for seed in range(arguments.first, arguments.last):
-        if (arguments.out / f"{seed:04d}.npz").exists():
-            continue
-        # a fresh process for every person: rendering with OSMesa leaks about 12 MB a frame
-        process = fork.Process(target=write, args=(seed,))
-        process.start()
-        process.join()
-        if process.exitcode != 0:
-            raise SystemExit(f"rendering seed {seed} failed")
-        print(f"{seed:04d}.npz", flush=True)  # noqa: T201 - progress of a command
-
-
-if __name__ == "__main__":
-    main()
+            square = FaceSquare.of(points)
+        pictures.append(to_jpeg(square.cut(picture, square_px)))
+        inner_mouth.append(to_png(square.cut(shot.inner_mouth, square_px)))
+        landmarks.append(square.to_square(points, square_px))
+    heard = speech(said.wave.astype(np.float32))
+    name = f"rendered-{seed[0]}-{seed[1]:06d}"
+    return Clip(
+        name=name,
+        identity=name,
+        source="rendered",
+        start_s=0.0,
+        square_px=square_px,
+        pictures=pictures,
+        landmarks=np.stack(landmarks),
+        places=chosen.astype(np.int64),
+        wave=np.round(said.wave * 32767).astype(np.int16),
+        actions=heard.actions,
+        loudness=heard.loudness,
+        known=KnownFace(
+            actions=said.actions.astype(np.float32),
+            inner_mouth=inner_mouth,
+            phones=said.phones,
+            text=said.text,
+            voice=said.voice,
+            seed=seed,
+            still=still,
+            open_rest=bool(mien.opening),
+        ),
+    )

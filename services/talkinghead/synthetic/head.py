@@ -15,6 +15,7 @@ from services.talkinghead.speech.actions import ACTIONS, PAIRED
 from services.talkinghead.synthetic.assets import Indices, Points
 
 LEFT_EYE, RIGHT_EYE = range(14598, 14670), range(14670, 14742)
+LOWER_TEETH: Final = range(14992, 15060)
 _BODY_VERTICES: Final = 13380  # behind them come helpers: tongue, eyes, teeth, lashes, clothes
 _HEAD_M: Final = 0.36  # from the crown down to the chest
 
@@ -51,6 +52,9 @@ class HeadModel:
         self.faces: Indices = body.faces.numpy()
         self.uv: Points = body.texture_coordinates.numpy()
         self.uv_faces: Indices = body.face_texture_coordinate_indices.numpy()
+
+        uv_of_vertex = dict(zip(self.faces.reshape(-1).tolist(), self.uv_faces.reshape(-1).tolist(), strict=True))
+        self.landmark_uv: Points = self.uv[[uv_of_vertex[vertex] for vertex in LANDMARK_VERTICES.tolist()]]
 
         template = body.template_vertices.numpy()
         crown = template[:_BODY_VERTICES, 2].max()

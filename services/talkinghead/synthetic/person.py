@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
 
 from services.talkinghead.synthetic.assets import Garment, HeadAssets, Indices, Points, texture
-from services.talkinghead.synthetic.head import LEFT_EYE, RIGHT_EYE, HeadModel
+from services.talkinghead.synthetic.beard import draw_beard
+from services.talkinghead.synthetic.head import LEFT_EYE, LOWER_TEETH, RIGHT_EYE, HeadModel
 from services.talkinghead.synthetic.surface import Surface, material
 
 LOCAL_CHANGES: Final = (  # noqa: SIM905 - a list of words reads best as words
@@ -21,14 +23,21 @@ LOCAL_CHANGES: Final = (  # noqa: SIM905 - a list of words reads best as words
     "nose-nostrils-width-incr nose-volume-incr"
 ).split()
 HAIR_COLOURS: Final = np.array(
-    [[0.05, 0.04, 0.03], [0.12, 0.08, 0.05], [0.25, 0.15, 0.08], [0.45, 0.3, 0.15], [0.5, 0.5, 0.5], [0.35, 0.12, 0.06]]
+    [[0.05, 0.04, 0.03], [0.12, 0.08, 0.05], [0.25, 0.15, 0.08], [0.45, 0.3, 0.15], [0.3, 0.3, 0.3], [0.35, 0.12, 0.06]]
 )
+HAIR_CHANCES: Final = {"dark": (0.5, 0.35, 0.05, 0.0, 0.1, 0.0), "light": (0.15, 0.2, 0.25, 0.15, 0.15, 0.1)}
+BEARD_SHARE: Final = 0.5
 LONG_HAIR: Final = ("long01", "ponytail01", "braid01", "long01", "ponytail01")
 SHORT_HAIR: Final = ("short01", "short02", "short04")
 GAMMA: Final = 1 / 2.2
 EYE_CENTRES: Final = ((0.706, 0.703), (0.289, 0.292))
 """Where the two eyeballs are painted in the eye textures; each fills a disc of radius 0.25."""
 EYE_RADIUS: Final = 0.25
+UPPER_TEETH_DOWN_M: Final = (0.0015, 0.005)
+LOWER_TEETH_DOWN_M: Final = (0.003, 0.0075)
+LOWER_TEETH_BACK_M: Final = 0.003
+TONGUE_SHIFT_M: Final = np.array([0, 0.001, -0.003])
+"""The assets' teeth stand so high that an open mouth shows the lower row alone: people who talk show the upper one."""
 DARKNESS_M: Final = 0.02
 """Light falls to 1/e this far behind the lips."""
 
@@ -59,10 +68,12 @@ class Person:
         self.mouth_surfaces: list[tuple[Surface, Placement]] = []
         self._lips_y = self.base[model.mouth_vertices][:, 1].min()
 
-        self._add_skin(rng, female=gender > 0.5, dark=african > 0.5)
-        self._add_eyes(rng)
+        chances = HAIR_CHANCES["light" if caucasian > 0.5 else "dark"]
+        colour = HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=chances)] * rng.uniform(0.7, 1.3)
+        beard = colour if gender < 0.5 and rng.random() < BEARD_SHARE else None
+        self._add_skin(rng, female=gender > 0.5, dark=african > 0.5, beard=beard)
+        self._add_eyes(rng, brown_share=0.4 + 0.55 * (1 - caucasian))
         self._add_teeth_and_tongue(rng)
-        colour = HAIR_COLOURS[rng.integers(len(HAIR_COLOURS))] * rng.uniform(0.7, 1.4)
         self._add_hair("eyebrows", f"eyebrow{rng.integers(1, 13):03d}", colour, roughness=0.8)
         self._add_hair("eyelashes", f"eyelashes{rng.integers(1, 5):02d}", np.array([0.05, 0.04, 0.04]), roughness=0.8)
         if rng.random() < 0.8:
@@ -82,9 +93,13 @@ class Person:
                         changes[side] = value + float(rng.normal(0, 0.05))
         return changes
 
-    def _add_skin(self, rng: np.random.Generator, *, female: bool, dark: bool) -> None:
+    def _add_skin(
+        self, rng: np.random.Generator, *, female: bool, dark: bool, beard: NDArray[np.floating] | None
+    ) -> None:
         model = self._model
         image = self._draw_skin(rng, female=female, dark=dark)
+        if beard is not None:
+            image = draw_beard(rng, image, model.landmark_uv, beard)
         look = material(image, rng.uniform(0.45, 0.85))
         skin = Surface(model.faces[model.skin_faces], model.uv, model.uv_faces[model.skin_faces], look)
         self.surfaces.append((skin, _stay))
@@ -108,9 +123,13 @@ class Person:
         mixed = 255 * np.clip(mixed / 255 * tint, 0, 1) ** rng.uniform(0.8, 1.25)
         return Image.fromarray(mixed.astype(np.uint8))
 
-    def _add_eyes(self, rng: np.random.Generator) -> None:
+    def _add_eyes(self, rng: np.random.Generator, brown_share: float) -> None:
         """The helper eyes' own texture coordinates do not fit the eye textures: project from the front."""
-        look = material(texture(self._assets.eyes[rng.integers(len(self._assets.eyes))], 512), 0.15)
+        eyes = self._assets.eyes
+        brown = [path for path in eyes if "brown" in path.name]
+        pool = brown if rng.random() < brown_share else eyes
+        iris = texture(pool[rng.integers(len(pool))], 512)
+        look = material(ImageEnhance.Color(iris).enhance(rng.uniform(0.35, 0.8)), 0.15)  # the assets' are gaudy
         gaze = rng.normal(0, 0.012, 2)
         for chosen, eye, centre in zip(self._model.eye_faces, (LEFT_EYE, RIGHT_EYE), EYE_CENTRES, strict=True):
             ball = self.base[list(eye)]
@@ -125,16 +144,16 @@ class Person:
             self.surfaces.append((Surface(faces, uv, faces, look), _stay))
 
     def _add_teeth_and_tongue(self, rng: np.random.Generator) -> None:
-        red = float(rng.uniform(0.8, 1.0))
-        green = red * float(rng.uniform(0.92, 1))
-        ivory = (red, green, green * float(rng.uniform(0.78, 1)), 1.0)
-        for garment, tint, brightness in (
-            (self._assets.teeth, ivory, 1.15),
-            (self._assets.tongue, (0.85, 0.75, 0.75, 1.0), 0.8),
+        teeth, tongue = self._assets.teeth, self._assets.tongue
+        lower_row = teeth.fit.bound_to(LOWER_TEETH)[:, None]
+        upper_m = np.array([0, 0, -rng.uniform(*UPPER_TEETH_DOWN_M)])
+        lower_m = np.array([0, LOWER_TEETH_BACK_M, -rng.uniform(*LOWER_TEETH_DOWN_M)])
+        for garment, image, brightness, shift_m in (
+            (teeth, _draw_teeth(rng, texture(teeth.texture, 512)), 1.1, np.where(lower_row, lower_m, upper_m)),
+            (tongue, texture(tongue.texture, 512), 0.7, TONGUE_SHIFT_M),
         ):
-            look = material(texture(garment.texture, 512), 0.35, tint=tint)
-            surface = Surface(garment.mesh.faces, garment.mesh.uv, garment.mesh.uv_faces, look)
-            placement = self._placement(garment)
+            surface = Surface(garment.mesh.faces, garment.mesh.uv, garment.mesh.uv_faces, material(image, 0.35))
+            placement = self._placement(garment, shift_m)
             self._darken_inside(surface, placement(self.base), brightness)
             self.mouth_surfaces.append((surface, placement))
 
@@ -152,13 +171,27 @@ class Person:
         surface = Surface(garment.mesh.faces, garment.mesh.uv, garment.mesh.uv_faces, look)
         self.surfaces.append((surface, self._placement(garment)))
 
-    def _placement(self, garment: Garment) -> Placement:
-        offsets = garment.fit.offsets(self.base)
+    def _placement(self, garment: Garment, shift_m: NDArray[np.floating] | float = 0.0) -> Placement:
+        """``shift_m``: (n, 3) or (3,), added to where the garment's own fit has it."""
+        offsets = (garment.fit.offsets(self.base) + shift_m).astype(np.float32)
         return lambda vertices: garment.fit.apply(vertices, offsets)
 
     def _darken_inside(self, surface: Surface, points: Points, brightness: float) -> None:
         depth = np.clip(points[surface.vertex_of_corner][:, 1] - self._lips_y, 0, None)
         surface.darken(brightness * np.exp(-depth / DARKNESS_M))
+
+
+def _draw_teeth(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    """The gums stay; the teeth, grey in the texture, become ivory, with softer gaps between them."""
+    rgb = np.asarray(image, np.float32)
+    tooth = np.clip((1.35 - rgb[..., 0] / (rgb[..., 1] + 1)) / 0.2, 0, 1)[..., None] * (rgb.max(-1, keepdims=True) > 40)
+    grey = rgb.mean(-1, keepdims=True)
+    mean = float((grey * tooth).sum() / tooth.sum())
+    shade = (1 + rng.uniform(0.3, 0.7) * (grey / mean - 1)).clip(0.3, 1.3)
+    green = rng.uniform(0.93, 0.985)
+    ivory = 255 * rng.uniform(0.78, 0.95) * np.array([1.0, green, green * rng.uniform(0.82, 0.96)])
+    mixed = rgb * (1 - tooth) + ivory * shade * tooth
+    return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
 
 def _stay(vertices: Points) -> Points:

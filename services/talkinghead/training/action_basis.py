@@ -1,12 +1,11 @@
-"""Fit the action basis: `python -m services.talkinghead.training.action_basis TRAIN TEST WEIGHTS`.
+"""Fit the action basis: `python -m services.talkinghead.training.action_basis FOOTAGE WEIGHTS`.
 
-TRAIN and TEST are folders of rendered clips (`services.talkinghead.synthetic.clip`); WEIGHTS receives
-`action_basis.safetensors`.
+FOOTAGE is a set of rendered people, as `prepare --synthetic` writes it; WEIGHTS receives `action_basis.safetensors`.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from services.common.faces.landmarks import MIRRORED
+from services.talkinghead.footage.shard import Footage, StoredClip
 from services.talkinghead.speech.actions import ACTIONS
 
 FloatArray = NDArray[np.float64]
@@ -26,18 +26,18 @@ BROWS_AND_EYES: Final = [*range(17, 27), *range(36, 48)]
 """They blink and frown on their own; speech does not move them."""
 
 
-def shifts(folder: Path) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Actions (N, 11) and landmark shifts from rest (N, 68, 2) in mouth widths, one clip after another.
+def shifts(clips: Iterable[StoredClip]) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Actions (N, 11) and landmark shifts from rest (N, 68, 2) in mouth widths, one rendered clip after another.
 
     Moving heads are left out (their landmarks move with the head), and so are mouths that rest open, because p, b and m
     close them beyond what the action says.
     """
-    for path in sorted(folder.glob("[0-9]*.npz")):
-        clip = np.load(path)
-        if not clip["still"] or clip["open_rest"]:
+    for clip in clips:
+        if not clip.still or clip.open_rest:
             continue
-        actions, landmarks = clip["act"][clip["idx"]], clip["lm"].astype(np.float64)
-        rest = landmarks[0]  # every clip starts with the face at rest
+        actions = clip.known_actions[clip.places].astype(np.float64)
+        landmarks = clip.landmarks.astype(np.float64)
+        rest = landmarks[0]  # every rendered clip starts with the face at rest
         yield actions, (landmarks - rest) / np.linalg.norm(rest[54] - rest[48])
 
 
@@ -61,11 +61,10 @@ def explained(basis: FloatArray, clips: list[tuple[FloatArray, FloatArray]], poi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("train", type=Path)
-    parser.add_argument("test", type=Path)
+    parser.add_argument("footage", type=Path, help="a set of rendered people, as `prepare --synthetic` writes it")
     parser.add_argument("weights", type=Path)
     arguments = parser.parse_args()
-    train, test = list(shifts(arguments.train)), list(shifts(arguments.test))
+    train, test = (list(shifts(Footage(arguments.footage, split))) for split in ("train", "test"))
     basis = fit(train)
     save_file({"basis": basis.astype(np.float32)}, arguments.weights / "action_basis.safetensors")
     figures: dict[str, float] = {"train_clips": len(train), "test_clips": len(test)}

@@ -53,7 +53,7 @@ class VideoReader:
             raise ProblemError("unsupported_media", "source: not one of its frames can be decoded", param="portrait")
         self._check_size(first[1])
         self.upright = Upright(first[1], self._stream.sample_aspect_ratio or Fraction(1))
-        self._rewind(first[0])
+        self.rewind(first[0])
 
     def close(self) -> None:
         self._container.close()
@@ -72,6 +72,11 @@ class VideoReader:
     def promised_s(self) -> float:
         """Length of the file as the header tells; 0 where it does not."""
         return float((self._container.duration or 0) / av.time_base)
+
+    @property
+    def origin_s(self) -> float:
+        """The time stamp, in seconds, at which the file begins: pictures or sound, whichever comes first."""
+        return float((self._container.start_time or 0) / av.time_base)
 
     @property
     def guessed_fps(self) -> Fraction:
@@ -106,7 +111,7 @@ class VideoReader:
                 yield self.upright.pixels(frames[wanted])
 
     def _ascending(self, stamps: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
-        self._rewind(int(stamps[max(numbers[0] - SEEK_MARGIN, 0)]))
+        self.rewind(int(stamps[max(numbers[0] - SEEK_MARGIN, 0)]))
         wanted = iter(numbers)
         number = next(wanted)
         for stamp, frame in self.decoded():
@@ -142,8 +147,8 @@ class VideoReader:
         except av.error.FFmpegError:
             self.damaged = True
 
-    def _rewind(self, stamp: int) -> None:
-        """To the key frame at or before ``stamp``."""
+    def rewind(self, stamp: int) -> None:
+        """``decoded`` goes on at the key frame at or before ``stamp``."""
         if any(form in self._container.format.name for form in _SOUGHT):
             self._stream.codec_context.flush_buffers()
             self._container.seek(stamp, stream=self._stream, backward=True)

@@ -1,12 +1,15 @@
 """Clips of drawn faces that open and close their mouths, in the layout of rendered ones."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from services.talkinghead.face.square import FaceSquare
-from services.talkinghead.speech.actions import ACTIONS
+from services.talkinghead.footage.clip import Clip, KnownFace, to_jpeg
+from services.talkinghead.footage.shard import shard_bytes
+from services.talkinghead.speech.actions import ACTIONS, SAMPLES_PER_FRAME
 from tests.talkinghead.conftest import draw_face
 
 FRAMES = 8
@@ -29,6 +32,31 @@ def save_clip(path: Path, seed: int, *, still: bool = True, open_rest: bool = Fa
         still=still,
         open_rest=open_rest,
     )
+
+
+def drawn_clip(seed: int, *, still: bool = True, open_rest: bool = False) -> Clip:
+    """What `save_clip` draws, as prepared footage."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_clip(Path(folder) / "clip.npz", seed, still=still, open_rest=open_rest)
+        drawn = np.load(Path(folder) / "clip.npz")
+        frames, landmarks, actions, places = (drawn[name] for name in ("frames", "lm", "act", "idx"))
+    known = KnownFace(actions, [], [], "", "", (0, seed), still, open_rest)
+    name = f"drawn-{seed}"
+    silence = np.zeros(len(actions) * SAMPLES_PER_FRAME, np.int16)
+    loudness = np.zeros(len(actions), np.float32)
+    pictures = [to_jpeg(frame) for frame in frames]
+    return Clip(name, name, "drawn", 0.0, 128, pictures, landmarks, places, silence, actions, loudness, known=known)
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same people as `clips`, as a set."""
+    folder = tmp_path_factory.mktemp("footage")
+    for part, count in (("train", 4), ("test", 2)):
+        (folder / part).mkdir()
+        made = [drawn_clip(n + 10 * count, still=n != 2, open_rest=n == 3) for n in range(count)]
+        (folder / part / "drawn.safetensors").write_bytes(shard_bytes(made))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def load_extractor(model: Path, configuration: DiffTalkConfiguration, network: S
 
     Raises ValueError: the speech network is missing or unreadable, or gives other vectors than the model reads.
     """
-    extractor = _build(model / ENCODER_FOLDER, configuration, network)
+    extractor = build_extractor(configuration.speech_features, model / ENCODER_FOLDER, network)
     if extractor.values != configuration.audio_features:
         raise ValueError(
             f"{model}: the model reads feature vectors of {configuration.audio_features} values, but its speech "
@@ -59,8 +59,9 @@ def copy_encoder(encoder: Path, model: Path) -> None:
         shutil.copy(path, target)
 
 
-def _build(encoder: Path, configuration: DiffTalkConfiguration, network: SpeechNetwork) -> FeatureExtractor:
-    match configuration.speech_features:
+def build_extractor(kind: SpeechFeatures, encoder: Path, network: SpeechNetwork) -> FeatureExtractor:
+    """``encoder``: folder of the speech network, which whisper features may do without. Raises ValueError."""
+    match kind:
         case "actions":
             return ActionFeatures()
         case "deepspeech":

@@ -1,0 +1,1 @@
+"""Talking footage made ready for training: real videos and rendered heads, in the same shards."""
