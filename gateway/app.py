@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from gateway.access.guard import Guard
 from gateway.access.secret import Secret
-from gateway.api import console, events, files, jobs, links, relations, stories, streams, videos, voices
+from gateway.api import console, events, files, jobs, links, relations, stories, streams, verify, videos, voices
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
@@ -30,7 +30,7 @@ from services.talkinghead.client import TalkingHeadClient
 
 _V1: Final = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False, description="a key; see keys"))])
 """The dependency documents the key in OpenAPI; the guard has let the caller in before."""
-for part in (files, stories, relations, videos, voices, events, jobs, streams, links):
+for part in (files, stories, relations, videos, voices, events, jobs, streams, links, verify):
     _V1.include_router(part.router)
 
 

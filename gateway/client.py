@@ -70,6 +70,10 @@ class Raconteur:
         given = {name: file for name, file in files.items() if file is not None}
         return self._upload("/v1/videos", given, fields | {"consent": json.dumps(consent)})
 
+    def verify(self, video: Path) -> Json:
+        """Was the video made here, from which job, and was it changed since?"""
+        return self._upload("/v1/verify", {"video": video}, {})
+
     def job(self, job_id: str) -> Json:
         return self._json("GET", f"/v1/jobs/{job_id}")
 

@@ -26,6 +26,9 @@ class GatewaySettings(BaseSettings):
     secret: SecretStr | None = Field(
         None, min_length=32, description="authenticates keys and links; a file in data_dir if left out"
     )
+    visible_label: bool = Field(True, description='"AI-generated" stands in every made video')
+    c2pa_certificate: Path | None = Field(None, description="PEM chain that signs videos; a test one if left out")
+    c2pa_key: Path | None = Field(None, description="PEM of the private key of that certificate")
     max_upload_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="largest request body")
     max_text_chars: int = Field(5000, ge=1, description="longest text to be spoken")
     retention_hours: float = Field(24.0, gt=0, description="files and finished jobs are erased after this")

@@ -4,12 +4,13 @@
 place and moved there whole, so that no reader sees half of one.
 """
 
+import contextlib
 import hashlib
 import math
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -63,8 +64,7 @@ class Storage:
     def adopt(self, made: Path, name: str, media_type: str, job_id: str) -> FileRecord:
         """Move a job's finished file among the stored ones."""
         file_id = new_id()
-        with made.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = file_sha256(made)
         size = made.stat().st_size
         made.replace(self.path(file_id))
         return FileRecord(file_id, name, media_type, size, sha256, time.time(), job_id=job_id)
@@ -94,6 +94,11 @@ def _modified_at(entry: os.DirEntry[str]) -> float:
         return math.inf
 
 
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all; concurrent writers do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +108,21 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_once(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What ``path`` holds; made by whoever comes first and readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{new_id()}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(make())
+            with contextlib.suppress(FileExistsError):  # another process was a moment faster
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    return path.read_bytes()
 
 
 def _plain_name(name: str) -> str:

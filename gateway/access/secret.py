@@ -2,12 +2,11 @@
 
 import hashlib
 import hmac
-import os
 import secrets
-from pathlib import Path
 from typing import Final
 
 from gateway.settings import GatewaySettings
+from gateway.storage import write_once
 
 _BYTES: Final = 32
 
@@ -17,7 +16,7 @@ class Secret:
 
     def __init__(self, settings: GatewaySettings) -> None:
         given = settings.secret
-        self._root = given.get_secret_value().encode() if given else _kept(settings.data_dir / "secret")
+        self._root = given.get_secret_value().encode() if given else write_once(settings.data_dir / "secret", _random)
 
     def mac(self, purpose: str, message: str) -> str:
         """HMAC-SHA256 of ``message`` in hex, by a key of its own for each ``purpose``."""
@@ -29,18 +28,5 @@ class Secret:
         return hmac.compare_digest(self.mac(purpose, message), told)
 
 
-def _kept(path: Path) -> bytes:
-    """Made by whoever comes first; a gateway that starts at the same moment takes that one, too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f".secret.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_bytes()
+def _random() -> bytes:
+    return secrets.token_bytes(_BYTES)

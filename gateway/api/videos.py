@@ -145,18 +145,19 @@ async def talk(
             still=still,
             rest=rest,
             segment_frames=parts.settings.segment_frames,
+            label=parts.settings.visible_label,
+            sources=_source_hashes(face_file, speech_file, text, features_file),
         )
         job_id = new_id()
-        sources = _source_hashes(face_file, speech_file, text, features_file)
         new = NewJob(
             id=job_id,
             kind=VIDEO,
             input=wanted.model_dump(),
-            fingerprint=_fingerprint(wanted, given, sources),
+            fingerprint=_fingerprint(wanted, given),
             files=incoming.files(job_id),
             uses=tuple(filter(None, (wanted.portrait, wanted.speech, wanted.features))),
             idempotency_key=idempotency_key,
-            audit={"key": caller.key_id, "consent": given.model_dump(mode="json"), "inputs": sources},
+            audit={"key": caller.key_id, "consent": given.model_dump(mode="json"), "inputs": wanted.sources},
         )
         known: Job | None = None
         if idempotency_key is not None:
@@ -198,9 +199,9 @@ def _source_hashes(
     return {PORTRAIT: portrait.sha256} | said
 
 
-def _fingerprint(wanted: VideoInput, consent: Consent, sources: dict[str, str]) -> str:
+def _fingerprint(wanted: VideoInput, consent: Consent) -> str:
     """The same for the same request, whatever ids its uploads were given."""
-    told = wanted.model_dump(exclude={"segment_frames", PORTRAIT, SPEECH, FEATURES}) | {"sources": sources}
+    told = wanted.model_dump(exclude={"segment_frames", "label", PORTRAIT, SPEECH, FEATURES})
     told |= {"consent": consent.model_dump(mode="json")}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

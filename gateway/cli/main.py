@@ -177,6 +177,18 @@ def demo() -> None:
         show.print_video(_finish_video(client, job, output.resolve()))
 
 
+@app.command()
+def verify(
+    video: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="MP4, MOV, WebM or AVI")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether a video was made here, from which job, and whether it was changed since."""
+    with show.reporting(), connected(show.TOLD) as client:
+        with show.waiting("looking"):
+            answer = client.verify(video)
+        _answer(as_json, answer, show.print_verdict)
+
+
 @jobs_app.command("list")
 def list_jobs(
     status: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or canceled")] = None,

@@ -134,6 +134,20 @@ def print_video(told: Json) -> None:
     _warn(told["warnings"])
 
 
+def print_verdict(told: Json) -> None:
+    """One sentence, and what it rests on."""
+    mark, credentials = told["watermark"], told["credentials"]
+    if told["made_here"]:
+        state = "changed since" if told["changed"] else "unchanged"
+        OUT.print(f"[bold]made here[/] by job {told['job']}, {state}")
+    else:
+        OUT.print("[bold]nothing says that it was made here[/] (which proves nothing)")
+    signed = "none" if credentials is None else f"{credentials['state']}, signed by {credentials['signed_by'] or '?'}"
+    OUT.print(f"  content credentials: {escape(signed)}")
+    found = "found" if mark["found"] else "not found"
+    OUT.print(f"  watermark: {found} (score {mark['score']:.1f}, needed {mark['threshold']:.1f})")
+
+
 def print_jobs(answer: Json) -> None:
     table = Table("id", "kind", "status", "stage", "progress", "attempt", "created", box=None)
     for job in answer["jobs"]:

@@ -29,7 +29,7 @@ class VideoInput(BaseModel):
     """Ids of stored files, either ``speech`` or ``text``, the options of ``POST /v1/videos``, and how it is cut.
 
     ``portrait`` is a picture, or a video that is voiced anew. ``segment_frames`` is fixed when the job is accepted: a
-    setting that changes later must move no cut of a job that is resumed or watched.
+    setting that changes later must move no cut of a job that is resumed or watched. So is ``label``, the visible one.
     """
 
     portrait: str
@@ -47,6 +47,8 @@ class VideoInput(BaseModel):
     sampler: Sampler = "ddim"
     rest: Rest = "keep"
     segment_frames: int
+    label: bool = True
+    sources: dict[str, str] = {}  # SHA-256 of what the video is made of
 
     def portrait_options(self) -> PortraitOptions:
         """What the service is asked about the portrait."""

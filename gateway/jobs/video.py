@@ -19,9 +19,12 @@ from gateway.jobs.plan import plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.workspace import Workspace
 from gateway.media import HEAD_BYTES, is_video, sniff
+from gateway.provenance.certificate import certificate_of
+from gateway.provenance.credentials import Claim, sign
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
+from services.common.watermark import mark_of
 from services.talkinghead.client import Input, TalkingHeadClient, read_soundtrack, slice_speech
 from services.talkinghead.schemas import (
     PortraitReport,
@@ -112,6 +115,8 @@ class VideoMaker:
                 draft=wanted.draft,
                 progressive=wanted.progressive,
                 sampler=wanted.sampler,
+                label=wanted.label,
+                mark=mark_of(job.id),
             )
             for cut in video.cuts()
         ]
@@ -135,7 +140,12 @@ class VideoMaker:
         joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target, video.fps)
         if joined.frames != video.frames:
             raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
-        return _made(target, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
+
+        # 6. Sign what it is. Nothing changes the file after this.
+        signed = kept.folder / f"signed-{job.fence}.mp4"
+        claim = Claim(job.id, kept.report(stages[0], SegmentReport).model, wanted.sources)
+        await asyncio.to_thread(sign, target, signed, claim, certificate_of(self._settings))
+        return _made(signed, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
 
     def _path(self, file_id: str, param: str) -> Path:
         path = self._storage.path(file_id)

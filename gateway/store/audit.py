@@ -6,6 +6,8 @@ triggers keep the database from doing so by accident. Entries outlive jobs and f
 
 import hashlib
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 
 from gateway.store.tables import AUDIT, AUDIT_HEAD
 
-_BATCH: Final = 1000
+_BATCH: Final = 10_000
 _NO_ENTRY: Final = "0" * 64
 
 
@@ -69,6 +71,22 @@ class AuditStore:
         with self._engine.connect() as sql:
             rows = sql.execute(sa.select(AUDIT).where(AUDIT.c.job_id == job_id).order_by(AUDIT.c.seq))
             return [Entry(**row._mapping) for row in rows]
+
+    def jobs(self) -> Iterator[list[str]]:
+        """Ids of all jobs that were ever accepted, erased ones, too, in batches; newest first."""
+        before = sys.maxsize
+        query = sa.select(AUDIT.c.seq, AUDIT.c.job_id).where(AUDIT.c.event == "accepted").order_by(AUDIT.c.seq.desc())
+        while True:
+            with self._engine.connect() as sql:
+                rows = sql.execute(query.where(AUDIT.c.seq < before).limit(_BATCH)).all()
+            if not rows:
+                return
+            yield [job_id for _, job_id in rows]
+            before = rows[-1].seq
+
+    def results(self, job_id: str) -> list[str]:
+        """SHA-256 of what the job made."""
+        return [json.loads(entry.details)["result"] for entry in self.entries(job_id) if entry.event == "succeeded"]
 
     def verify(self) -> Verdict:
         """Read the whole chain."""

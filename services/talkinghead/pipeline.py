@@ -39,6 +39,7 @@ from services.talkinghead.speech.features.extractor import Heard
 from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import Source, open_video, opened
 from services.talkinghead.video.encode import encode_segment, even_size
+from services.talkinghead.video.marks import Marks
 
 Check = Callable[[], None]
 """Called between steps; raises to stop the work."""
@@ -193,7 +194,10 @@ class TalkingHead:
         height, width = shape
         before = sum(watch.seconds.values())
         with watch.stage("encode"):
-            video = encode_segment(frames, height, width, self._settings.threads, fps=fps, pixel_aspect=pixel_aspect)
+            marks = Marks(options.label, options.mark)
+            video = encode_segment(
+                frames, height, width, self._settings.threads, fps=fps, pixel_aspect=pixel_aspect, marks=marks
+            )
         watch.seconds["encode"] -= sum(watch.seconds.values()) - watch.seconds["encode"] - before
         coded_height, coded_width = even_size(height, width)
         report = SegmentReport(
@@ -201,6 +205,7 @@ class TalkingHead:
             frames=options.frames,
             width=coded_width,
             height=coded_height,
+            model=self._settings.model_name,
             warnings=list(warnings),
             timings_s={name: round(seconds, 4) for name, seconds in watch.seconds.items()},
         )

@@ -169,6 +169,8 @@ class SegmentOptions(Way):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the denoiser's noise, the blinks and the sway")
     face: FaceChoice | None = Field(None, description="which face, as the portrait was looked at")
     still: bool = Field(False, description="no blink and no sway: nothing moves but the lower face")
+    label: bool = Field(False, description="write into every frame that it was made")
+    mark: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="watermark that is put into every frame")
 
 
 class SegmentReport(BaseModel):
@@ -183,5 +185,6 @@ class SegmentReport(BaseModel):
     frames: int
     width: int
     height: int
+    model: str = Field(description="name of the model that made it")
     warnings: list[str]
     timings_s: dict[str, float]

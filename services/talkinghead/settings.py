@@ -37,6 +37,11 @@ class TalkingHeadSettings(ServiceSettings):
     def execution(self) -> Execution:
         return Execution(self.device, self.engine, self.precision, self.channels_last, self.compile)
 
+    @property
+    def model_name(self) -> str:
+        """As a made video tells it."""
+        return "difftalk-small" if self.talkinghead_model is None else self.talkinghead_model.name
+
 
 @lru_cache
 def talkinghead_settings() -> TalkingHeadSettings:

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from services.common.app import create_app
 from services.common.errors import ProblemError
+from services.common.watermark import embed
 from services.perception.schemas import Answer, Person, Record, Sentence, Story, StoryOptions
 from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
 from services.talkinghead.client import REPORT_HEADER, pack_segment
@@ -301,9 +302,15 @@ def _app(fakes: Fakes) -> FastAPI:
             await asyncio.sleep(0.02)
         fakes.finished.append(asked.first_frame)
         report = SegmentReport(
-            first_frame=asked.first_frame, frames=asked.frames, width=WIDTH, height=HEIGHT, warnings=[], timings_s={}
+            first_frame=asked.first_frame,
+            frames=asked.frames,
+            width=WIDTH,
+            height=HEIGHT,
+            model="fake",
+            warnings=[],
+            timings_s={},
         )
-        body = pictures(asked.first_frame, asked.frames, fps)
+        body = pictures(asked.first_frame, asked.frames, fps, asked.mark)
         if asked.progressive:
             body = pack_segment(body, str(asked.first_frame + asked.frames).encode())
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()}, media_type="video/mp4")
@@ -318,15 +325,17 @@ def _app(fakes: Fakes) -> FastAPI:
     return create_app(title="fakes", version="1", routers=[router], ready=ready, max_body_bytes=50_000_000)
 
 
-def pictures(first_frame: int, frames: int, fps: Fraction = Fraction(FPS)) -> bytes:
+def pictures(first_frame: int, frames: int, fps: Fraction = Fraction(FPS), mark: str | None = None) -> bytes:
     """H.264 in MP4 with B-frames; the grey of each frame tells its number in the whole video."""
     target = io.BytesIO()
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=fps, options={"preset": "veryfast", "bf": "2"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(first_frame, first_frame + frames):
-            grey = np.full((HEIGHT, WIDTH, 3), grey_of(number), np.uint8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            grey = np.full((HEIGHT, WIDTH), grey_of(number), np.uint8)
+            grey = grey if mark is None else embed(grey, mark)
+            rgb = np.repeat(grey[..., None], 3, axis=-1)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         output.mux(stream.encode())
     return target.getvalue()
 

@@ -113,15 +113,17 @@ def test_the_mouth_moves_with_the_voice_and_rests_in_silence(talk: Talk):
 
 
 def test_outside_the_lower_face_of_a_still_head_nothing_changes(talk: Talk):
-    """Before coding it is bit for bit the portrait (a test of the pipeline); here the codec's own noise remains."""
+    """Unmarked and before coding it is bit for bit the portrait (a test of the pipeline); here the codec's own noise
+    remains, the watermark (about 2 grey levels) and the label."""
     portrait = _pixels(PORTRAIT)
     square = FaceSquare.of(FaceFinder.load(REPOSITORY / "weights", 1).find(portrait)[0].landmarks)
     rows, columns = np.indices(portrait.shape[:2])
     place = square.to_square(np.stack([columns, rows], -1).astype(np.float32))
     inside = ((place > [0, 56]) & (place < 128)).all(axis=-1)
+    inside[-45:, :130] = True  # the label
     for frame in talk.frames[:: len(talk.frames) // 10]:
         difference = np.abs(frame.astype(int) - portrait)[~inside]
-        assert difference.mean() < 2.5
+        assert difference.mean() < 4
         assert np.percentile(difference, 99.9) < 40
 
 

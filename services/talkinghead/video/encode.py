@@ -11,6 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from services.talkinghead.schemas import FPS, LONGEST_SEGMENT
+from services.talkinghead.video.marks import Marks
 
 _BT709: Final = 1
 """Matrix, primaries and transfer are BT.709 and say so, or players would guess by the picture's size."""
@@ -23,6 +24,8 @@ _OPTIONS: Final = {
     "flags": "+cgop",
     "x264-params": "stitchable=1",  # headers that do not depend on the segment's length or content
 }
+
+_UNMARKED: Final = Marks()
 
 
 def even_size(height: int, width: int) -> tuple[int, int]:
@@ -38,11 +41,12 @@ def encode_segment(
     *,
     fps: Fraction = Fraction(FPS),
     pixel_aspect: Fraction = Fraction(1),
+    marks: Marks = _UNMARKED,
 ) -> bytes:
     """(height, width, 3) RGB frames -> MP4 bytes at ``fps``, time base 1/fps, without sound.
 
     An odd edge is padded by its last row or column. Frames are taken one by one: memory does not grow with their
-    number. ``pixel_aspect``: width of a pixel over its height.
+    number. ``pixel_aspect``: width of a pixel over its height. ``marks`` go into every frame.
     """
     coded_height, coded_width = even_size(height, width)
     padding = ((0, coded_height - height), (0, coded_width - width), (0, 0))
@@ -58,13 +62,16 @@ def encode_segment(
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
         for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.pad(pixels, padding, "edge"), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(marks.on_pixels(np.pad(pixels, padding, "edge")), format="rgb24")
             frame = frame.reformat(
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
             )
+            if marks.mark is not None:
+                luma = np.frombuffer(frame.planes[0], np.uint8).reshape(coded_height, -1)[:, :coded_width]
+                luma[:] = marks.on_luma(luma)
             frame.pts, frame.time_base = number, 1 / fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

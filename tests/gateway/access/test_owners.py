@@ -19,6 +19,7 @@ WITHOUT_ID = {
     "/v1/videos",
     "/v1/stories",
     "/v1/relations",
+    "/v1/verify",
     "/v1/voices",
     "/metrics",
 }
