@@ -14,8 +14,8 @@ from services.common.errors import ProblemError
 from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
 from services.talkinghead.difftalk.pipeline import DiffTalk, SourceLatents
 from services.talkinghead.difftalk.published import ProgressiveReference, PublishedDiffTalk, PublishedLatents
-from services.talkinghead.draft.warp import Bytes, Canvas
-from services.talkinghead.paste import paste_change, paste_square
+from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp
+from services.talkinghead.paste import match_light, paste_change, paste_square
 from services.talkinghead.schemas import SegmentOptions, Way
 
 Floats = NDArray[np.float32]
@@ -112,6 +112,13 @@ class FaceMaker:
         return self.model.refine(
             source, drafts, windows, landmarks, steps=steps, seed=seed, sampler=sampler, on_step=self._on_step
         )
+
+    def lit(self, face: Faces, draft: Bytes, warp: PortraitWarp, motion: Motion | None, light: Floats) -> Faces:
+        """What was made of a ``draft`` (S, S, 3), in the ``light`` (3,) of its face: the model that refines drafts
+        learned teeth on rendered heads."""
+        if isinstance(self.model, PublishedDiffTalk) or motion is None:
+            return face
+        return match_light(np.asarray(face, np.float32), draft, warp.unseen(self.square_px, motion), light)
 
     def paste(self, frame: Bytes, face: Faces, canvas: Canvas, gain: float) -> None:
         """One of what ``make`` made, into (H, W, 3) ``frame`` in place."""

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from services.talkinghead.draft.warp import Canvas
 from services.talkinghead.face.square import FaceSquare
-from services.talkinghead.paste import paste_change, refinement_gain
+from services.talkinghead.paste import light_of, match_light, paste_change, refinement_gain
 
 
 def test_the_change_lands_where_the_square_lies_and_nowhere_else(drawn_face):
@@ -49,3 +50,37 @@ def test_a_resting_face_is_not_refined_and_a_moving_one_is():
     assert refinement_gain(rest, rest) == 0
     assert refinement_gain(rest, moved) == 1
     assert refinement_gain(rest, little) == 0.5
+
+
+def grey_mouth(skin):
+    """Drafted face square of ``skin`` with a dark mouth, the change that paints grey teeth there, and where."""
+    draft = np.full((128, 128, 3), skin, np.uint8)
+    unseen = np.zeros((128, 128), np.float32)
+    unseen[88:96, 56:72] = 1
+    draft[unseen > 0] = (40, 20, 20)
+    change = unseen[..., None] * (np.float32([180, 180, 180]) - draft)
+    return draft, change, unseen
+
+
+def test_teeth_take_the_light_of_the_skin():
+    teeth = []
+    for skin in ((200, 150, 70), (190, 150, 120), (170, 150, 150)):
+        draft, change, unseen = grey_mouth(skin)
+        teeth.append((draft + match_light(change, draft, unseen, light_of(draft)))[92, 64])
+    red, _, blue = np.stack(teeth).T
+    assert red[0] > red[1] > red[2]
+    assert blue[0] < blue[1] < blue[2]
+    assert np.stack(teeth) @ [0.299, 0.587, 0.114] == pytest.approx(np.full(3, 180), abs=1)
+
+
+def test_blood_and_make_up_are_no_light():
+    pale, flushed = (light_of(np.full((128, 128, 3), skin, np.uint8)) for skin in ((180, 150, 120), (225, 120, 120)))
+    assert pale == pytest.approx(flushed, abs=0.01)
+
+
+def test_only_what_the_portrait_does_not_show_is_tinted():
+    draft, change, unseen = grey_mouth((200, 140, 80))
+    change[100:104] = 12
+    matched = match_light(change, draft, unseen, light_of(draft))
+    assert np.array_equal(matched[unseen == 0], change[unseen == 0])
+    assert np.array_equal(match_light(change, draft, 0 * unseen, light_of(draft)), change)

@@ -103,6 +103,14 @@ class PortraitWarp:
         self._open_mouth(region, picture[canvas.rows, canvas.columns], canvas, motion.lips)
         return frame
 
+    def unseen(self, size: int, motion: Motion) -> Floats:
+        """(size, size) of the face square: how much of each pixel is mouth that the portrait does not show."""
+        canvas = _square_canvas(size)
+        hole, shown = self._mouth(canvas, motion.lips)
+        unseen = np.zeros((size, size), np.float32)
+        unseen[canvas.rows, canvas.columns] = hole * (1 - shown)
+        return unseen
+
     def _ways_back(self, canvas: "Canvas", motion: Motion, mouth: Floats) -> tuple[Floats, Floats]:
         """(h, w, 2) in units, above and below the mouth: from each pixel of the canvas to its place in the portrait."""
         upper, lower = canvas.sample(motion.upper), canvas.sample(motion.lower)
@@ -131,13 +139,17 @@ class PortraitWarp:
 
     def _open_mouth(self, region: Bytes, portrait: Bytes, canvas: "Canvas", lips: LipCurves) -> None:
         """Paint what lies behind the lips: the portrait's own teeth where it shows them, else dark."""
-        mouth = self.axes.to_mouth(canvas.places)
-        hole = lips.coverage(mouth, _EDGE)
+        hole, shown = self._mouth(canvas, lips)
         inside = hole > 0
-        teeth = self._shows_mouth * self._source_lips.coverage(mouth[inside], _EDGE)[:, None]
-        behind = self._dark + teeth * (portrait[inside] - self._dark)
+        behind = self._dark + shown[inside][:, None] * (portrait[inside] - self._dark)
         skin = region[inside].astype(np.float32)
         region[inside] = np.rint(skin + hole[inside][:, None] * (behind - skin)).astype(np.uint8)
+
+    def _mouth(self, canvas: "Canvas", lips: LipCurves) -> tuple[Floats, Floats]:
+        """(h, w) how far each pixel lies between ``lips``, and how much of it the portrait itself shows there."""
+        mouth = self.axes.to_mouth(canvas.places)
+        shown = self._shows_mouth * self._source_lips.coverage(mouth, _EDGE)
+        return lips.coverage(mouth, _EDGE), np.asarray(shown, np.float32)
 
 
 @dataclass(frozen=True)

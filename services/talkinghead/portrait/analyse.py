@@ -17,6 +17,7 @@ from services.talkinghead.face.choose import check_size, choose_face, face_warni
 from services.talkinghead.face.covered import disagreement
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.models import Models
+from services.talkinghead.paste import light_of
 from services.talkinghead.schemas import FaceChoice
 from services.talkinghead.video.encode import even_size
 
@@ -39,6 +40,7 @@ class Portrait:
     lids: list[Eyelid]
     sway: HeadSway
     latents: SourceLatents
+    light: Floats  # (3,) gains for what the model paints
     warnings: list[str]
 
 
@@ -88,7 +90,7 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
     square = FaceSquare.of(chosen.landmarks)
     check_size(square)
     face_square = square.cut(pixels, models.difftalk.configuration.square_px)
-    landmarks = square.to_square(chosen.landmarks)
+    small, landmarks = square.cut(pixels), square.to_square(chosen.landmarks)
     doubt = disagreement(models.faces.landmarker, pixels, chosen.landmarks)
     x0, y0, x1, y1 = (round(float(edge), 1) for edge in chosen.box)
     return Portrait(
@@ -97,10 +99,11 @@ def analyse(data: bytes, face: FaceChoice | None, models: Models) -> Portrait:
         square=square,
         face=face_square,
         landmarks=landmarks,
-        warp=PortraitWarp(square.cut(pixels), landmarks),
+        warp=PortraitWarp(small, landmarks),
         canvas=Canvas.of_picture(pixels.shape, square.matrix),
         lids=eyelids(chosen.landmarks, pixels.shape),
         sway=HeadSway.of(square, pixels.shape),
         latents=models.difftalk.encode_source(face_square, landmarks),
+        light=light_of(small),
         warnings=warnings + face_warnings(chosen.landmarks, square, doubt),
     )

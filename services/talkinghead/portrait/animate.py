@@ -50,6 +50,9 @@ def animate(
         with watch.stage("refine"):
             windows = speech.windows_between(first, last)[active]
             faces = dict(zip(active, maker.make(portrait.latents, drafts, windows, targets[active]), strict=True))
+        if drafts is not None:
+            for draft, number in zip(drafts, active, strict=True):
+                faces[number] = maker.lit(faces[number], draft, portrait.warp, motions[number], portrait.light)
 
     # 4. The portrait itself, bent at full resolution, with what was made; then the head blinks and sways
     closed, poses = closing(first, last, options.seed), pose(first, last, options.seed)

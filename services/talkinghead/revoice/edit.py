@@ -22,7 +22,7 @@ from services.talkinghead.draft.warp import Bytes, Canvas, Motion, PortraitWarp
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.models import Models
-from services.talkinghead.paste import refinement_gain
+from services.talkinghead.paste import light_of, refinement_gain
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.speech.actions import FPS
 from services.talkinghead.stopwatch import Stopwatch
@@ -57,6 +57,7 @@ class _Draft:
     target: Floats  # (68, 2) in the face square
     window: Floats  # (8, 16, n)
     latents: SourceLatents
+    light: Floats  # (3,) gains for what the model paints
 
 
 def voiced_frames(speech_frames: int, fps: Fraction) -> int:
@@ -141,7 +142,8 @@ def _draft(
     own = square.to_square(landmarks)
     actions, window = voice
     target = target_landmarks(source.track.neutral[source.number], actions[None], models.action_basis)[0]
-    warp = PortraitWarp(square.cut(pixels), own)
+    small = square.cut(pixels)
+    warp = PortraitWarp(small, own)
     motion = warp.motion(target) if maker.drafts else None
     cut = square.cut(pixels, maker.square_px)
     return _Draft(
@@ -155,6 +157,7 @@ def _draft(
         target=target,
         window=window,
         latents=maker.encode(cut, own, reference),
+        light=light_of(small),
     )
 
 
@@ -181,6 +184,8 @@ def _make(maker: FaceMaker, drafts: list[_Draft]) -> NDArray[np.generic] | list[
 
 
 def _paste(maker: FaceMaker, draft: _Draft, face: NDArray[np.generic]) -> Bytes:
+    if maker.drafts:
+        face = maker.lit(face, draft.square, draft.warp, draft.motion, draft.light)
     frame = draft.warp.draw(draft.pixels, draft.canvas, draft.motion)
     maker.paste(frame, face, draft.canvas, draft.gain)
     if draft.strength < 1:
