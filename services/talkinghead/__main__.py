@@ -102,17 +102,23 @@ def bench_command(
     frames: Annotated[
         int, typer.Option(min=1, help="compared with the published sampler, seconds for each; 16 fill two batches")
     ] = 16,
+    *,
+    video: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="voiced anew by silence: do its old lips show?")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG to write: quality against steps")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Speed and memory, and what fewer steps cost; the published sampler runs beside ours."""
+    """Speed, memory, steadiness, and what fewer steps cost; the published sampler runs beside ours."""
     from services.talkinghead import bench  # noqa: PLC0415 - needs the extra "evaluation"
 
     settings = talkinghead_settings()
     models, states = load_models(settings)
     if models is None:
         _refuse(OSError(f"models are not loaded: {states}"))
-    report = bench.bench(TalkingHead(models, settings), models, portrait.read_bytes(), speech.read_bytes(), frames)
+    source = None if video is None else video.read_bytes()
+    head = TalkingHead(models, settings)
+    report = bench.bench(head, models, portrait.read_bytes(), speech.read_bytes(), frames, video=source)
     if plot is not None:
         bench.draw(report, plot)
     _tell(report, bench.table(report), as_json)

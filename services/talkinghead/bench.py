@@ -31,6 +31,7 @@ from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.portrait.analyse import Portrait
 from services.talkinghead.schemas import FPS, SegmentOptions
+from services.talkinghead.steadiness import leak, still_jitter
 
 PUBLISHED_STEPS: Final = 200
 STEPS: Final = (1, 2, 4, 8, 12, 20, 50, PUBLISHED_STEPS)
@@ -62,8 +63,11 @@ class Quality:
     frames_per_s: float
 
 
-def bench(head: TalkingHead, models: Models, portrait: bytes, speech: bytes, frames: int) -> dict[str, Any]:
-    """All figures. ``frames`` are compared with the published sampler, which takes seconds for each."""
+def bench(
+    head: TalkingHead, models: Models, portrait: bytes, speech: bytes, frames: int, *, video: bytes | None = None
+) -> dict[str, Any]:
+    """All figures. ``frames`` are compared with the published sampler, which takes seconds for each; ``video`` is
+    voiced anew by silence."""
     audio = head.read_speech(speech)
     _, prepared = head.prepare_speech(audio)
     analysed = head.portrait(portrait, None)
@@ -71,6 +75,7 @@ def bench(head: TalkingHead, models: Models, portrait: bytes, speech: bytes, fra
     figures = sampler_figures(rows) | base_figures()
     figures |= end_to_end(head, portrait, audio.samples)
     figures |= length_figures(head, portrait, audio.samples)
+    figures |= steadiness_figures(head, models, portrait, video)
     return {"figures": {name: asdict(figure) for name, figure in figures.items()}, "steps": [asdict(r) for r in rows]}
 
 
@@ -181,6 +186,23 @@ def end_to_end(head: TalkingHead, portrait: bytes, samples: NDArray[np.float32])
         "first segment after": Figure(round(first_s or 0.0, 2), "s"),
         "peak memory": Figure(round(peak_mb), "MB"),
     }
+
+
+def steadiness_figures(head: TalkingHead, models: Models, portrait: bytes, video: bytes | None) -> dict[str, Figure]:
+    """What moves in a mouth that has nothing to say."""
+    still = still_jitter(head, models, portrait)
+    figures = {"jitter: still portrait, silence, frame to frame": Figure(round(still, 3), "grey levels RMS")}
+    if video is not None:
+        found = leak(head, models, video)
+        correlation = np.nan if found.correlation is None else round(found.correlation, 3)
+        figures |= {
+            "leak: correlation of the opening with the source's": Figure(correlation, ""),
+            "leak: of the source's opening": Figure(round(100 * found.slope, 1), "%"),
+            "leak: frames whose lips stand open": Figure(round(100 * found.open_frames, 1), "%"),
+            "jitter: video voiced by silence": Figure(round(found.jitter, 2), "grey levels RMS"),
+            "jitter: its source": Figure(round(found.source_jitter, 2), "grey levels RMS"),
+        }
+    return figures
 
 
 def _segment(first: int, frames: int) -> SegmentOptions:
