@@ -44,9 +44,9 @@ class Leak:
 def still_jitter(head: TalkingHead, models: Models, portrait: bytes) -> float:
     """RMS by which the mouth region of a silent, still portrait changes from coded frame to frame, in grey levels."""
     options = SegmentOptions(first_frame=0, frames=FPS, still=True)
-    _, video = head.make_segment(portrait, silence(FPS, models).to_bytes(), options, lambda: None)
+    _, segment = head.make_segment(portrait, silence(FPS, models).to_bytes(), options, lambda: None)
     square = head.portrait(portrait, None).square
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(segment.video)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     mouths = cut(np.stack([square.cut(frame) for frame in frames]), MOUTH).astype(np.float32)
     return float(np.sqrt(np.square(np.diff(mouths, axis=0)).mean()))
