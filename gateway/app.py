@@ -13,15 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
+from gateway.access.allowance import Allowance
 from gateway.access.guard import Guard
 from gateway.access.secret import Secret
 from gateway.api import console, events, files, jobs, links, relations, stories, streams, verify, videos, voices
+from gateway.api.outages import answer_outages
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
 from gateway.settings import GatewaySettings, gateway_settings
 from gateway.storage import Storage
 from gateway.store.database import Database
+from gateway.store.limits import QueueLimits
 from services.common.app import create_app
 from services.common.client import ServiceClient
 from services.perception.client import PerceptionClient
@@ -39,7 +42,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
     settings = settings or gateway_settings()
     parts = Parts(
         settings=settings,
-        database=Database(settings.sql_url),
+        database=Database(settings.sql_url, _limits(settings)),
         secret=Secret(settings),
         storage=Storage(settings.data_dir),
         bell=Bell(make_celery(settings), settings.redis_url),
@@ -77,10 +80,20 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         ready=ready,
         max_body_bytes=settings.max_upload_bytes,
         lifespan=lifespan,
-        guards=[Middleware(Guard, parts.database.keys, parts.secret, keys_required=settings.keys_required)],
+        guards=[_guard(settings, parts)],
     )
     app.state.parts = parts
+    answer_outages(app)
     return app
+
+
+def _guard(settings: GatewaySettings, parts: Parts) -> Middleware:
+    allowance = Allowance(settings.requests_per_minute)
+    return Middleware(Guard, parts.database.keys, parts.secret, allowance, keys_required=settings.keys_required)
+
+
+def _limits(settings: GatewaySettings) -> QueueLimits:
+    return QueueLimits(settings.max_queued_jobs, settings.max_unfinished_jobs, settings.compute_s_a_day)
 
 
 async def _reached(ping: Callable[[], None]) -> str:

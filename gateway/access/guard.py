@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
+from gateway.access.allowance import Allowance, Standing
 from gateway.access.caller import Caller
 from gateway.access.keys import Scope, well_formed
 from gateway.access.links import Link
@@ -40,8 +41,11 @@ def key_digest(secret: Secret, key: str) -> str:
 class Guard:
     """Plain ASGI. ``keys_required`` is false only where nobody but this machine can reach the gateway."""
 
-    def __init__(self, app: ASGIApp, keys: KeyStore, secret: Secret, *, keys_required: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeyStore, secret: Secret, allowance: Allowance, *, keys_required: bool
+    ) -> None:
         self._app, self._keys, self._secret, self._keys_required = app, keys, secret, keys_required
+        self._allowance = allowance
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         if connection["type"] == "lifespan" or connection["path"] in PUBLIC:
@@ -50,16 +54,28 @@ class Guard:
         if connection["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        standing: Standing | None = None
         try:
             caller = await self._caller(connection)
+            if caller.key_id != LOCAL:
+                standing = self._allowance.take(caller.key_id)
+                _check(standing)
             reading = connection["method"] in _READING
             caller.need(Scope.ADMIN if connection["path"] in _ADMIN else Scope.READ if reading else Scope.WRITE)
         except ProblemError as error:
             request_id = connection.get("state", {}).get("request_id")
-            await problem_response(error, request_id)(connection, receive, send)
+            refusal = problem_response(error, request_id)
+            refusal.headers.update({} if standing is None else standing.headers())
+            await refusal(connection, receive, send)
             return
         connection.setdefault("state", {})["caller"] = caller
-        await self._app(connection, receive, send)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and standing is not None:
+                MutableHeaders(scope=message).update(standing.headers())
+            await send(message)
+
+        await self._app(connection, receive, counted)
 
     async def _caller(self, connection: Connection) -> Caller:
         """Raises ``unauthorized``, ``forbidden``, ``service_unavailable``."""
@@ -105,6 +121,13 @@ class Guard:
         if key is None or not key.valid:
             raise ProblemError("unauthorized", "the key that made this link was revoked or has expired", param="key")
         return Caller(key.owner, key.id, frozenset({Scope.READ}), query)
+
+
+def _check(standing: Standing) -> None:
+    """Raises ``rate_limited``."""
+    if standing.exceeded:
+        told = f"this key's {standing.quota} requests of this minute are spent"
+        raise ProblemError("rate_limited", told, retry_after_s=standing.reset_s)
 
 
 def _caller(key: KeyRecord) -> Caller:

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from gateway.api.erasure import erase_held
-from gateway.api.parts import Mine, Parts, PartsDep, RequestId
+from gateway.api.parts import ExpiresInField, Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import FileView, file_view
 from gateway.jobs.records import FileRecord
@@ -41,13 +41,15 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
 @router.post("", status_code=201, summary="Upload a file", responses=problems("unsupported_media", "too_large"))
-async def upload(file: UploadFile, parts: PartsDep, mine: Mine, response: Response) -> FileView:
+async def upload(
+    file: UploadFile, parts: PartsDep, mine: Mine, response: Response, expires_in_s: ExpiresInField = None
+) -> FileView:
     """Store a picture, sound or video for later calls. What it is, is told by its content; it expires by itself.
 
     `curl -F file=@portrait.jpg http://127.0.0.1:8000/v1/files`
     """
     received = await run_in_threadpool(parts.storage.receive, file.file, file.filename or "", "file")
-    stored = replace(received, expires_at=time.time() + parts.retention_s)
+    stored = replace(received, expires_at=time.time() + (expires_in_s or parts.retention_s))
     try:
         await run_in_threadpool(mine.add_file, stored)
     except BaseException:
@@ -87,10 +89,10 @@ async def content(
 
 @router.delete("/{file_id}", status_code=204, summary="Erase a file", responses=problems("not_found", "file_in_use"))
 async def erase(file_id: str, parts: PartsDep, mine: Mine, request_id: RequestId) -> None:
-    """Erase a file for good. A file that an unfinished job reads cannot be erased."""
+    """Erase a file for good, and with it every finished job that read it and what that job made. A file that an
+    unfinished job reads cannot be erased."""
     file = await run_in_threadpool(mine.file, file_id)
-    await run_in_threadpool(mine.delete_file, file_id)
-    parts.storage.remove([file_id])
+    parts.storage.remove(await run_in_threadpool(mine.delete_file, file_id))
     await erase_held(parts, file.sha256, request_id)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Form, Request
 
 from gateway.access.caller import caller_of
 from gateway.access.secret import Secret
@@ -48,4 +48,8 @@ def _mine(request: Request) -> OwnerStore:
 PartsDep = Annotated[Parts, Depends(_parts)]
 Mine = Annotated[OwnerStore, Depends(_mine)]
 """The caller's jobs and files: all that a route may reach of them."""
+ExpiresInField = Annotated[
+    int | None,
+    Form(ge=60, le=30 * 86400, description="seconds after which it is erased, for a job from its end on"),
+]
 RequestId = Annotated[str, Depends(_request_id)]

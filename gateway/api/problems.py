@@ -19,11 +19,14 @@ _SCHEMA = {
     },
 }
 
+_ALWAYS = ("invalid_request", "unauthorized", "forbidden", "rate_limited", "service_unavailable", "internal")
+"""What any call may answer."""
+
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """``responses`` of a route that may answer ``codes``, with an example for each (RFC 9457 problem+json)."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "invalid_request", "unauthorized", "forbidden", "internal"):
+    for code in dict.fromkeys((*codes, *_ALWAYS)):
         kind = PROBLEM_KINDS[code]
         content = responses.setdefault(
             kind.status,

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.access.caller import CallerDep
 from gateway.api.consent import Consent, ConsentField, read_consent
 from gateway.api.early_check import EarlyCheck
-from gateway.api.parts import Mine, Parts, PartsDep, RequestId
+from gateway.api.parts import ExpiresInField, Mine, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobView, job_view
 from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, VIDEO, Rest, VideoInput
@@ -35,6 +35,10 @@ _PROBLEMS: Final = problems(
     "audio_too_long",
     "idempotency_mismatch",
     "consent_missing",
+    "too_many_jobs",
+    "compute_exhausted",
+    "queue_full",
+    "storage_full",
 )
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -95,6 +99,7 @@ async def talk(
     rest: Annotated[
         Rest, Form(description="of a video that is longer than the speech: keep it (silent) or cut it off")
     ] = "keep",
+    expires_in_s: ExpiresInField = None,
     idempotency_key: Annotated[
         str | None,
         Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
@@ -157,6 +162,7 @@ async def talk(
             files=incoming.files(job_id),
             uses=tuple(filter(None, (wanted.portrait, wanted.speech, wanted.features))),
             idempotency_key=idempotency_key,
+            retention_s=expires_in_s,
             audit={"key": caller.key_id, "consent": given.model_dump(mode="json"), "inputs": wanted.sources},
         )
         known: Job | None = None

@@ -15,6 +15,8 @@ from gateway.store.work import JobStore
 from services.common.errors import ProblemError
 
 _BATCH = 100
+_FORGET_LOOKS = 10
+"""Erased rows leave the log of writes after so many looks: twenty seconds by default."""
 
 log = structlog.get_logger()
 
@@ -24,6 +26,7 @@ class Reconciler:
 
     def __init__(self, settings: GatewaySettings, store: JobStore, storage: Storage, bell: Bell) -> None:
         self._settings, self._store, self._storage, self._bell = settings, store, storage, bell
+        self._looks = 0
 
     async def run(self) -> None:
         """Until canceled. Database, broker or disk may be away for a while."""
@@ -39,6 +42,9 @@ class Reconciler:
         self._settle_lost()
         self._erase()
         self._wake()
+        self._looks += 1
+        if self._looks % _FORGET_LOOKS == 0:
+            self._store.forget()
 
     def _settle_lost(self) -> None:
         limit = self._settings.max_attempts

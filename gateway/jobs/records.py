@@ -72,3 +72,4 @@ class NewJob:
     warnings: tuple[str, ...] = ()
     idempotency_key: str | None = None
     audit: dict[str, Any] = field(default_factory=dict)
+    retention_s: float | None = None

@@ -1,21 +1,27 @@
 """The database and the stores in it."""
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from gateway.store import audit
 from gateway.store.keys import KeyStore
+from gateway.store.limits import QueueLimits
 from gateway.store.owners import OwnerStore
 from gateway.store.tables import APPEND_ONLY, META
 from gateway.store.work import JobStore
 
+_LIMITS: Final = QueueLimits()
+_PRAGMAS: Final = ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
+"""What is erased is overwritten; the log of writes forgets it at the next checkpoint (``JobStore.forget``)."""
+
 
 class Database:
-    """The database at ``url`` (an SQLAlchemy URL)."""
+    """The database at ``url`` (an SQLAlchemy URL); ``limits`` hold for every job that is submitted."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limits: QueueLimits = _LIMITS) -> None:
+        self._limits = limits
         self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
@@ -25,7 +31,7 @@ class Database:
 
     def of(self, owner: str) -> OwnerStore:
         """What ``owner`` may see and change."""
-        return OwnerStore(self._engine, owner)
+        return OwnerStore(self._engine, owner, self._limits)
 
     def create_schema(self) -> None:
         """Make the tables, and the columns that an older version's tables lack."""
@@ -53,5 +59,5 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

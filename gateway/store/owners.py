@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from gateway.jobs.records import FileRecord, Job, NewJob
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.audit import append
+from gateway.store.limits import QueueLimits
 from gateway.store.statements import (
     change,
     erase_jobs,
@@ -27,8 +28,8 @@ from services.common.errors import ProblemError
 class OwnerStore:
     """The only way by which a caller of the API reaches jobs and files."""
 
-    def __init__(self, engine: sa.Engine, owner: str) -> None:
-        self._engine, self.owner = engine, owner
+    def __init__(self, engine: sa.Engine, owner: str, limits: QueueLimits) -> None:
+        self._engine, self.owner, self._limits = engine, owner, limits
 
     # --- files -------------------------------------------------------------------------------------------------------
 
@@ -43,26 +44,33 @@ class OwnerStore:
             raise _no_file(file_id)
         return file_of(row)
 
-    def delete_file(self, file_id: str) -> None:
-        """Raises ``not_found``, or ``file_in_use`` while an unfinished job reads it."""
+    def delete_file(self, file_id: str) -> list[str]:
+        """Erase a file, the jobs that read it and what they made -> ids of all files that are gone.
+
+        Raises ``not_found``, or ``file_in_use`` while an unfinished job reads it.
+        """
         with self._engine.begin() as sql:
             if sql.execute(sa.select(FILES.c.id).where(*self._file(file_id))).scalar() is None:
                 raise _no_file(file_id)
             reader = sql.execute(unfinished_readers(file_id)).scalar()
             if reader is not None:
                 raise ProblemError("file_in_use", f"file {file_id!r}: job {reader} still needs it", param="id")
+            readers = list(sql.execute(sa.select(USES.c.job_id).where(USES.c.file_id == file_id)).scalars())
+            made = erase_jobs(sql, readers)
             sql.execute(sa.delete(FILES).where(*self._file(file_id)))
+        return [file_id, *made]
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
     def submit(self, new: NewJob) -> tuple[Job, bool]:
         """Store a job with its files -> (job, True); for a known idempotency key (that job, False).
 
-        Raises ``idempotency_mismatch`` where the key was used for another request.
+        Raises ``idempotency_mismatch`` where the key was used for another request, and what ``QueueLimits`` raise.
         """
         key = new.idempotency_key
         try:
             with self._engine.begin() as sql:
+                self._limits.check(sql, self.owner)
                 sql.execute(
                     sa.insert(JOBS).values(
                         id=new.id,
@@ -77,6 +85,7 @@ class OwnerStore:
                         idempotency_key=None if key is None else self._own_key(key),
                         woken_at=time.time(),
                         owner=self.owner,
+                        retention_s=new.retention_s,
                     )
                 )
                 for file in new.files:

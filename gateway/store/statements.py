@@ -10,7 +10,7 @@ from gateway.jobs.state import UNFINISHED, JobStatus
 from gateway.store.audit import append
 from gateway.store.tables import FILES, JOBS, USES
 
-_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at"}
+_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at", "retention_s"}
 _JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERNAL]
 _FILE_COLUMNS: Final = [column for column in FILES.c if column.name != "owner"]
 
@@ -52,13 +52,13 @@ def change(*where: sa.ColumnElement[bool], **values: Any) -> sa.Update:
 
 
 def finish(status: JobStatus, retention_s: float) -> dict[str, Any]:
-    """The values of a job that has come to its end."""
+    """The values of a job that has come to its end; ``retention_s`` is for those that brought none of their own."""
     now = time.time()
     return {
         "status": status,
         "stage": "finished",
         "finished_at": now,
-        "expires_at": now + retention_s,
+        "expires_at": now + sa.func.coalesce(JOBS.c.retention_s, retention_s),
         "finish_expected_at": None,
         "lease_until": None,
     }

@@ -38,6 +38,7 @@ JOBS: Final = sa.Table(
     sa.Column("fingerprint", sa.String(64), nullable=False),
     sa.Column("owner", sa.String(64), nullable=False, server_default=LOCAL),
     sa.Column("changed_at", sa.Double, nullable=False, server_default="0"),
+    sa.Column("retention_s", sa.Double),
     sa.Index("jobs_by_status", "status", "id"),
     sa.Index("jobs_by_owner", "owner", "id"),
     sa.Index("jobs_by_change", "owner", "changed_at"),

@@ -197,6 +197,12 @@ class JobStore:
             sql.execute(sa.delete(FILES).where(FILES.c.id.in_(unused)))
         return files + unused
 
+    def forget(self) -> None:
+        """SQLite: let nothing that was erased live on in the log of writes. PostgreSQL does so by its autovacuum."""
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as sql:
+                sql.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
     def _sleeping(self, which: sa.ColumnElement[bool], woken_before: float, limit: int) -> list[str]:
         asleep = sa.or_(JOBS.c.woken_at.is_(None), JOBS.c.woken_at < woken_before)
         query = sa.select(JOBS.c.id).where(which, asleep).order_by(JOBS.c.id).limit(limit)

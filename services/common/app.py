@@ -1,6 +1,7 @@
 """The application factory of every HTTP server of Raconteur: health, metrics, request ids, one shape of error."""
 
 import logging
+import math
 import sys
 import time
 import uuid
@@ -21,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.common.errors import PROBLEM_MEDIA_TYPE, ProblemError
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
-_RETRY_AFTER_S: Final = "2"
+_RETRY_AFTER_S: Final = 2
 
 REQUESTS = Counter("raconteur_http_requests_total", "HTTP requests", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram("raconteur_http_request_seconds", "Time to answer", ["method", "route"])
@@ -100,8 +101,8 @@ def configure_logging() -> None:
 def problem_response(error: ProblemError, request_id: str | None) -> JSONResponse:
     """problem+json with Retry-After where the caller should come back."""
     headers = {}
-    if error.kind.status == 503 and error.kind.retryable:
-        headers["Retry-After"] = _RETRY_AFTER_S
+    if error.kind.status in (429, 503) and error.kind.retryable:
+        headers["Retry-After"] = str(math.ceil(error.extra.get("retry_after_s", _RETRY_AFTER_S)))
     if error.kind.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error.as_json(request_id), error.kind.status, headers, PROBLEM_MEDIA_TYPE)

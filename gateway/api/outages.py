@@ -1,0 +1,42 @@
+"""Database or disk are away or full: 503 and come back, instead of a mistake of the server."""
+
+import errno
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from services.common.app import problem_response
+from services.common.errors import ProblemError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+log = structlog.get_logger()
+
+
+def answer_outages(app: FastAPI) -> None:
+    for kind in (OperationalError, InterfaceError):
+        app.add_exception_handler(kind, _answer(_database))
+    app.add_exception_handler(OSError, _answer(_disk))
+
+
+def _answer(told: Callable[[Exception], ProblemError]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handler(request: Request, error: Exception) -> Response:
+        problem = told(error)
+        request_id = getattr(request.state, "request_id", None)
+        log.error("outage", code=problem.code, reason=type(error).__name__, request_id=request_id)
+        return problem_response(problem, request_id)
+
+    return handler
+
+
+def _database(error: Exception) -> ProblemError:
+    return ProblemError("service_unavailable", f"the database cannot be reached: {type(error).__name__}")
+
+
+def _disk(error: Exception) -> ProblemError:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return ProblemError("storage_full", "the disk is full; nothing of this request was kept")
+    return ProblemError("internal", f"the disk cannot be used: {type(error).__name__}")
