@@ -16,7 +16,21 @@ from starlette.middleware import Middleware
 from gateway.access.allowance import Allowance
 from gateway.access.guard import Guard
 from gateway.access.secret import Secret
-from gateway.api import console, events, files, jobs, links, relations, stories, streams, verify, videos, voices
+from gateway.api import (
+    console,
+    events,
+    files,
+    jobs,
+    links,
+    prompts,
+    relations,
+    searches,
+    stories,
+    streams,
+    verify,
+    videos,
+    voices,
+)
 from gateway.api.outages import answer_outages
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
@@ -33,7 +47,7 @@ from services.talkinghead.client import TalkingHeadClient
 
 _V1: Final = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False, description="a key; see keys"))])
 """The dependency documents the key in OpenAPI; the guard has let the caller in before."""
-for part in (files, stories, relations, videos, voices, events, jobs, streams, links, verify):
+for part in (files, stories, relations, videos, voices, prompts, searches, events, jobs, streams, links, verify):
     _V1.include_router(part.router)
 
 

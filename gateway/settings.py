@@ -43,6 +43,8 @@ class GatewaySettings(BaseSettings):
     heartbeat_s: float = Field(0.5, gt=0, description="how often a worker renews its lease and looks for a cancel")
     max_attempts: int = Field(3, ge=1, description="claims of a job before it fails as attempts_exhausted")
     service_patience_s: float = Field(180.0, gt=0, description="how long a job waits for a service to come back")
+    slice_s: float = Field(20.0, gt=0, le=300, description="a search asks the reasoning service for so long at a time")
+    pause_after_s: float = Field(600.0, gt=0, le=3000, description="a search goes back into the queue after this")
     reconcile_s: float = Field(2.0, gt=0, description="pause between two looks for lost and expired jobs")
     rewake_s: float = Field(5.0, gt=0, description="a waiting job is not woken again sooner than this")
 

@@ -12,6 +12,7 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.store.database import Database
 from gateway.store.owners import OwnerStore
+from gateway.store.prompts import PromptStore
 from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
@@ -45,9 +46,14 @@ def _mine(request: Request) -> OwnerStore:
     return _parts(request).database.of(caller_of(request).owner)
 
 
+def _my_prompts(request: Request) -> PromptStore:
+    return _parts(request).database.prompts_of(caller_of(request).owner)
+
+
 PartsDep = Annotated[Parts, Depends(_parts)]
 Mine = Annotated[OwnerStore, Depends(_mine)]
 """The caller's jobs and files: all that a route may reach of them."""
+MyPrompts = Annotated[PromptStore, Depends(_my_prompts)]
 ExpiresInField = Annotated[
     int | None,
     Form(ge=60, le=30 * 86400, description="seconds after which it is erased, for a job from its end on"),

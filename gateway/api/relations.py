@@ -8,14 +8,15 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from gateway.api.parts import PartsDep, RequestId
+from gateway.api.parts import MyPrompts, PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
 from gateway.api.problems import problems
+from gateway.api.prompts import active_prompt
 from gateway.api.stories import story_options
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
 from services.perception.schemas import Box, Person, Story, StoryOptions, Thing
-from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
+from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse, Taxonomy
 
 _PERSON: Final = re.compile(r"<(P[1-9][0-9]*)>")
 
@@ -96,7 +97,7 @@ class RelationsAnswer(BaseModel):
     timings_s: dict[str, float] = Field(description="perception.* and reasoning.* stages")
 
 
-class RelationsQuestion(RelationsRequest):
+class RelationsQuestion(Question):
     """The JSON body. As a form: the same, ``photo`` for ``story``, and the fields of ``/v1/stories``."""
 
     model_config = ConfigDict(extra="forbid")
@@ -150,8 +151,9 @@ router = APIRouter(prefix="/v1/relations", tags=["photos"])
         }
     },
 )
-async def relate(request: Request, parts: PartsDep, request_id: RequestId) -> RelationsAnswer:
+async def relate(request: Request, parts: PartsDep, prompts: MyPrompts, request_id: RequestId) -> RelationsAnswer:
     """Per pair of people: the relation, the probability of every label, the reason and its evidence. Nothing is kept.
+    A built-in taxonomy is asked with the caller's active prompt, or with the one that ships.
 
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/relations`
     """
@@ -164,7 +166,9 @@ async def relate(request: Request, parts: PartsDep, request_id: RequestId) -> Re
         [person.symbol for person in seen.people] if seen else sorted(set(_PERSON.findall(question.story)), key=_n)
     )
     _check_people(symbols, question.pairs, "story" if seen is None else "photo")
-    answer = await parts.reasoning.relations(RelationsRequest.model_validate(question.model_dump()), request_id)
+    prompt = await active_prompt(prompts, question.taxonomy)
+    asked = RelationsRequest.model_validate(question.model_dump() | {"prompt": prompt})
+    answer = await parts.reasoning.relations(asked, request_id)
     return _answer(question.story, seen, symbols, answer)
 
 

@@ -29,6 +29,10 @@ class Made:
     warnings: list[str]
 
 
+class PausedError(Exception):
+    """The work lets other jobs go first; what it has done is in its workspace, and the job goes back to the queue."""
+
+
 class Progress:
     """Reports of one attempt to the job store."""
 
@@ -116,6 +120,9 @@ async def _stop(work: asyncio.Future[Made]) -> None:
 async def _settle(work: asyncio.Future[Made], job: Job, desk: Desk) -> None:
     try:
         made = work.result()
+    except PausedError:
+        desk.store.release(job.id, job.fence)
+        return
     except ProblemError as error:
         _fail(error, job, desk)
         return

@@ -1,12 +1,14 @@
 """The ``input`` of each kind of job, as its row keeps it."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from services.talkinghead.schemas import FaceChoice, PortraitOptions, Sampler, SpeechOptions
 
 VIDEO: Final = "video"
+PROMPT_SEARCH: Final = "prompt_search"
+EVALUATION: Final = "evaluation"
 
 PORTRAIT: Final = "portrait"
 SPEECH: Final = "speech"
@@ -57,3 +59,14 @@ class VideoInput(BaseModel):
     def speech_options(self) -> SpeechOptions:
         """How the service prepares the speech."""
         return SpeechOptions(voice=self.voice, rate=self.rate)
+
+
+class StoriesInput(BaseModel):
+    """Of a prompt search or an evaluation: what is told of it. The stories themselves are in the job's folder, and go
+    with it when the job ends."""
+
+    taxonomy: str
+    stories: int
+    stories_sha256: str
+    prompt: str | None = None
+    options: dict[str, Any] = {}

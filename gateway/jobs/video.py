@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
-
-import structlog
+from typing import TypeVar
 
 from gateway.jobs.attempt import Made, Progress
 from gateway.jobs.cuts import Cut
 from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, TRACK, VideoInput
 from gateway.jobs.join import JoinedVideo, join
+from gateway.jobs.patience import patiently
 from gateway.jobs.plan import plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.workspace import Workspace
@@ -36,11 +35,6 @@ from services.talkinghead.schemas import (
 )
 
 T = TypeVar("T")
-
-_TRIES: Final = 3
-_PAUSE_S: Final = 0.5
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -169,23 +163,7 @@ class VideoMaker:
         return seconds
 
     async def _patiently(self, service: TalkingHeadClient, call: Callable[[], Awaitable[T]]) -> T:
-        """``call()``; a busy service is asked again, one that died is waited for and asked ``_TRIES`` times in all.
-
-        Raises the last problem when ``service_patience_s`` is over.
-        """
-        deadline = time.monotonic() + self._settings.service_patience_s
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except ProblemError as error:
-                failures += error.code != "overloaded"
-                if not error.kind.retryable or failures >= _TRIES or time.monotonic() > deadline:
-                    raise
-                log.warning("service_call_failed", code=error.code, failures=failures)
-            await asyncio.sleep(_PAUSE_S)
-            while not await service.ready() and time.monotonic() < deadline:
-                await asyncio.sleep(_PAUSE_S)
+        return await patiently(service, self._settings.service_patience_s, call)
 
 
 def _media_type(path: Path) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 from celery.signals import worker_process_init, worker_shutting_down
 
-from gateway.jobs.attempt import Desk, attempt
-from gateway.jobs.inputs import VIDEO
+from gateway.jobs.attempt import Desk, Work, attempt
+from gateway.jobs.evaluation import EvaluationRun
+from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, VIDEO
 from gateway.jobs.queue import RUN_JOB, make_celery
+from gateway.jobs.search import PromptSearch
 from gateway.jobs.video import VideoMaker
 from gateway.processes import send_at_parent_death
 from gateway.settings import gateway_settings
@@ -32,8 +34,13 @@ def _desk() -> Desk:
     """Made in the child that works, after the fork: database connections must not be shared."""
     settings = gateway_settings()
     storage = Storage(settings.data_dir)
-    kinds = {VIDEO: VideoMaker(settings, storage)}
-    return Desk(settings, Database(settings.sql_url).jobs, storage, kinds, _stopping.is_set)
+    database = Database(settings.sql_url)
+    kinds: dict[str, Work] = {
+        VIDEO: VideoMaker(settings, storage),
+        PROMPT_SEARCH: PromptSearch(settings, storage, database),
+        EVALUATION: EvaluationRun(settings, storage),
+    }
+    return Desk(settings, database.jobs, storage, kinds, _stopping.is_set)
 
 
 def _on_stop(**_: Any) -> None:

@@ -9,6 +9,7 @@ from gateway.store import audit
 from gateway.store.keys import KeyStore
 from gateway.store.limits import QueueLimits
 from gateway.store.owners import OwnerStore
+from gateway.store.prompts import PromptStore
 from gateway.store.tables import APPEND_ONLY, META
 from gateway.store.work import JobStore
 
@@ -32,6 +33,10 @@ class Database:
     def of(self, owner: str) -> OwnerStore:
         """What ``owner`` may see and change."""
         return OwnerStore(self._engine, owner, self._limits)
+
+    def prompts_of(self, owner: str) -> PromptStore:
+        """The prompts of ``owner``."""
+        return PromptStore(self._engine, owner)
 
     def create_schema(self) -> None:
         """Make the tables, and the columns that an older version's tables lack."""

@@ -112,3 +112,29 @@ APPEND_ONLY: Final = {
     ],
 }
 """Keeps a mistaken statement from the log. Who owns the database can drop it; the chain then tells."""
+
+PROMPTS: Final = sa.Table(
+    "prompts",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False, index=True),
+    sa.Column("taxonomy", sa.String(60), nullable=False),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("hash", sa.String(12), nullable=False),
+    sa.Column("segments", sa.JSON, nullable=False),
+    sa.Column("calibration", sa.JSON(none_as_null=True)),
+    sa.Column("parent", sa.String(80)),
+    sa.Column("model", sa.String(120)),
+    sa.Column("figures", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", sa.Double, nullable=False),
+)
+
+ACTIVATIONS: Final = sa.Table(
+    "prompt_activations",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("taxonomy", sa.String(60), nullable=False),
+    sa.Column("prompt_id", sa.String(32), sa.ForeignKey("prompts.id"), nullable=False),
+    sa.Index("activations_by_owner", "owner", "taxonomy", "id"),
+)

@@ -1,26 +1,32 @@
-"""Engineering verbs of the reasoning service: ``python -m services.reasoning evaluate|calibrate|bench``."""
+"""Engineering verbs of the reasoning service: ``python -m services.reasoning evaluate|search|calibrate|bench``."""
 
+import hashlib
 import json
 import resource
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from services.common.errors import ProblemError
 from services.reasoning.calibration import calibration_key, fit, save_calibration
 from services.reasoning.evaluation import Evaluation, cross_validate, evaluate
-from services.reasoning.llamacpp import LlamaPrefix
 from services.reasoning.llm import LogProbs
-from services.reasoning.loading import load_reasoner
+from services.reasoning.loading import load_model, load_reasoner
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import prompt_for
 from services.reasoning.schemas import RelationsRequest, Taxonomy
 from services.reasoning.scored_stories import as_matrix, score_stories
 from services.reasoning.scoring import method_name
+from services.reasoning.search.options import search_options
+from services.reasoning.search.outcome import Outcome
+from services.reasoning.search.pools import Pools, check_pools, pools_for
+from services.reasoning.search.session import run_search
+from services.reasoning.search.split import split_stories
 from services.reasoning.settings import reasoning_settings
 from services.reasoning.stories import load_stories, stories_sha256
 from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
@@ -113,8 +119,87 @@ def bench(as_json: AsJson = False) -> None:
         print("\n".join(f"{name:32} {figure['value']:10} {figure['unit']}" for name, figure in figures.items()))
 
 
+@cli.command()
+def search(
+    file: StoriesFile,
+    taxonomy: TaxonomyName = "pisc",
+    *,
+    limit: Limit = None,
+    pools: Annotated[Path | None, typer.Option(exists=True, help="JSON with the texts of each segment")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of journal, report and prompt; goes on where it stopped")
+    ] = None,
+    proposer: Annotated[str, typer.Option(help="gradient, ucb, tpe, random or halving")] = "gradient",
+    accept: Annotated[str, typer.Option(help="paired, or always (with gradient: the published algorithm)")] = "paired",
+    seed: int = 0,
+    batch: int = 8,
+    top: Annotated[int, typer.Option(help="rivals per segment")] = 3,
+    steps: int = 20,
+    patience: int = 6,
+    tokens: Annotated[int | None, typer.Option(help="budget")] = None,
+    seconds: Annotated[float | None, typer.Option(help="budget")] = None,
+    money: Annotated[float | None, typer.Option(help="budget, with --price-per-million-tokens")] = None,
+    price_per_million_tokens: float | None = None,
+    compare: Annotated[bool, typer.Option("--compare", help="all ways against each other instead")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search the prompt's segments by Greedy Segment Prompt Optimization; ended or killed, the same call goes on."""
+    from services.reasoning.search.compare import compare_proposers, compare_steps  # noqa: PLC0415 - needs the extra
+    from services.reasoning.search.estimate import estimate  # noqa: PLC0415
+
+    chosen = taxonomy_option(taxonomy)
+    options = search_options(
+        proposer=proposer, accept=accept, seed=seed, batch=batch, top=top, steps=steps, patience=patience,
+        tokens=tokens, seconds=seconds, money=money, price_per_million_tokens=price_per_million_tokens,
+    )  # fmt: skip
+    stories = load_stories(file, chosen, limit)
+    texts = Pools.model_validate_json(pools.read_text(encoding="utf-8")) if pools else pools_for(chosen)
+    check_pools(texts, chosen, [story.story for story in stories])
+    split = split_stories(stories, options.seed)
+    model = load_model(reasoning_settings())
+    cost = estimate(model, texts, split, options)
+    _tell(f"{len(split.train)} stories to search on, {len(split.validation)} to pick, {len(split.test)} to judge")
+    _tell(f"at most {cost.search:,} tokens, {cost.step:,} a step; {cost.judging:,} to judge at the end")
+    if compare:
+        found = {
+            "model": model.name,
+            "one_step": compare_steps(model, chosen, texts, split, options),
+            "equal_tokens": compare_proposers(model, chosen, texts, split=split, options=options, tell=_tell),
+        }
+        print(json.dumps(found, indent=2))
+        return
+    about = {
+        "stories": stories_sha256(file), "limit": limit, "taxonomy": chosen.model_dump(), "pools": texts.model_dump(),
+        "model": model.name, "options": options.model_dump(),
+    }  # fmt: skip
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    folder = out or reasoning_settings().cache_dir / "searches" / key[:16]
+    result = run_search(
+        model, chosen, texts, split=split, options=options, folder=folder, about={"search": key}, tell=_tell
+    )
+    _tell(f"report, prompt and journal are in {folder}")
+    print(result.model_dump_json(indent=2) if as_json else _search_summary(result))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _search_summary(result: Outcome) -> str:
+    test = result.test
+    return "\n".join(
+        [
+            f"{result.steps} steps, {result.tokens:,} tokens, {result.seconds:,.0f} s; ended by {result.stopped}",
+            f"start {result.start.identity} {result.start.choice}, best {result.best.identity} {result.best.choice}",
+            f"on {test.n} unseen stories: accuracy {test.accuracy_before:.3f} -> {test.accuracy_after:.3f} "
+            f"(McNemar p = {test.p_value:.3f}), nll {test.nll_before:.3f} -> {test.nll_after:.3f} "
+            f"(p = {test.nll_p_value:.3f})",
+        ]
+    )
+
+
 def _scores(
-    reasoner: Reasoner[LlamaPrefix], file: Path, taxonomy: Taxonomy, limit: int | None
+    reasoner: Reasoner[Any], file: Path, taxonomy: Taxonomy, limit: int | None
 ) -> tuple[LogProbs, NDArray[np.intp], float]:
     """Scores (stories, labels), right labels' indices (stories,) and median seconds per story; progress on stderr."""
     stories = load_stories(file, taxonomy, limit)
@@ -144,4 +229,7 @@ def _summary(result: Evaluation) -> str:
 
 
 if __name__ == "__main__":
-    cli()
+    try:
+        cli()
+    except ProblemError as problem:
+        sys.exit(f"{problem.code}: {problem.detail}")

@@ -13,16 +13,27 @@ from pydantic import BaseModel
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
-from services.common.runner import ModelRunner
-from services.reasoning.llamacpp import LlamaPrefix
+from services.common.runner import ModelRunner, Stop
+from services.reasoning.judging import judge_on
 from services.reasoning.loading import load_reasoner
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import builtin_prompts
-from services.reasoning.schemas import RelationsRequest, RelationsResponse, Taxonomy
+from services.reasoning.schemas import (
+    EvaluationProgress,
+    EvaluationRequest,
+    RelationsRequest,
+    RelationsResponse,
+    SearchEstimate,
+    SearchProgress,
+    SearchQuestion,
+    SearchRequest,
+    Taxonomy,
+)
 from services.reasoning.settings import ReasoningSettings, reasoning_settings
 from services.reasoning.taxonomy import builtin_taxonomies
 
-_MAX_BODY_BYTES: Final = 1024 * 1024
+_MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+"""A search comes with all its stories and events; a story by itself is held to its length in tokens."""
 
 
 class PromptInfo(BaseModel):
@@ -68,6 +79,42 @@ async def relations(body: RelationsRequest, request: Request) -> RelationsRespon
     return await runner.run(request, lambda stop: reasoner.relate(body, stop.check))
 
 
+@router.post("/v1/prompt-searches/estimate", summary="Check a prompt search and tell what it will cost")
+async def estimate_search(body: SearchQuestion, request: Request) -> SearchEstimate:
+    runner: ModelRunner = request.app.state.runner
+    reasoner = _loaded(request.app)
+
+    def work(_: Stop) -> SearchEstimate:
+        from services.reasoning.search.advance import prepare  # noqa: PLC0415 - Optuna and Matplotlib take seconds
+
+        return prepare(reasoner.model, body)
+
+    return await runner.run(request, work)
+
+
+@router.post("/v1/prompt-searches/advance", summary="Go on with a prompt search")
+async def advance_search(body: SearchRequest, request: Request) -> SearchProgress:
+    """A slice of a search: nothing is kept here, the caller sends all events so far and keeps the new ones."""
+    runner: ModelRunner = request.app.state.runner
+    reasoner = _loaded(request.app)
+
+    def work(stop: Stop) -> SearchProgress:
+        from services.reasoning.search.advance import advance  # noqa: PLC0415 - Optuna and Matplotlib take seconds
+
+        reasoner.forget_prompts()
+        return advance(reasoner.model, body, stop.check)
+
+    return await runner.run(request, work)
+
+
+@router.post("/v1/evaluations/advance", summary="Go on with an evaluation")
+async def advance_evaluation(body: EvaluationRequest, request: Request) -> EvaluationProgress:
+    """A slice of an evaluation, as of a search."""
+    runner: ModelRunner = request.app.state.runner
+    reasoner = _loaded(request.app)
+    return await runner.run(request, lambda stop: judge_on(reasoner, body, stop.check))
+
+
 @router.get("/v1/taxonomies", summary="The built-in taxonomies")
 async def taxonomies() -> list[Taxonomy]:
     return list(builtin_taxonomies().values())
@@ -81,7 +128,7 @@ async def prompts() -> list[PromptInfo]:
     ]
 
 
-def _prepare(settings: ReasoningSettings) -> Reasoner[LlamaPrefix]:
+def _prepare(settings: ReasoningSettings) -> Reasoner[Any]:
     """Load the model and read the default prompt, so that the first request need not."""
     reasoner = load_reasoner(settings)
     reasoner.read_prompt(builtin_prompts()["pisc"])
@@ -102,16 +149,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _ready() -> dict[str, str]:
-    loading: Future[Reasoner[LlamaPrefix]] = app.state.loading
+    loading: Future[Reasoner[Any]] = app.state.loading
     if not loading.done():
         return {"language_model": "loading"}
     error = loading.exception()
     return {"language_model": "ready" if error is None else f"failed: {error}"}
 
 
-def _loaded(app: FastAPI) -> Reasoner[LlamaPrefix]:
+def _loaded(app: FastAPI) -> Reasoner[Any]:
     """The reasoner; raises ``service_unavailable`` while it loads and its own error when it could not be loaded."""
-    loading: Future[Reasoner[LlamaPrefix]] = app.state.loading
+    loading: Future[Reasoner[Any]] = app.state.loading
     if not loading.done():
         raise ProblemError("service_unavailable", "the language model is loading; try again in a few seconds")
     return loading.result()

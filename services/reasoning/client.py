@@ -1,7 +1,17 @@
 """Calls the reasoning service."""
 
 from services.common.client import ServiceClient
-from services.reasoning.schemas import RelationsRequest, RelationsResponse
+from services.reasoning.schemas import (
+    EvaluationProgress,
+    EvaluationRequest,
+    RelationsRequest,
+    RelationsResponse,
+    SearchEstimate,
+    SearchProgress,
+    SearchQuestion,
+    SearchRequest,
+    Taxonomy,
+)
 
 
 class ReasoningClient(ServiceClient):
@@ -13,3 +23,23 @@ class ReasoningClient(ServiceClient):
         """Story and pairs -> the relation of each pair."""
         response = await self._post("/v1/relations", request_id, json=request.model_dump(mode="json"))
         return RelationsResponse.model_validate_json(response.content)
+
+    async def estimate_search(self, question: SearchQuestion, request_id: str = "") -> SearchEstimate:
+        """Check a search and tell what it will cost at most."""
+        response = await self._post("/v1/prompt-searches/estimate", request_id, json=question.model_dump(mode="json"))
+        return SearchEstimate.model_validate_json(response.content)
+
+    async def advance_search(self, request: SearchRequest, request_id: str = "") -> SearchProgress:
+        """Go on with a prompt search for ``request.slice_s`` seconds."""
+        response = await self._post("/v1/prompt-searches/advance", request_id, json=request.model_dump(mode="json"))
+        return SearchProgress.model_validate_json(response.content)
+
+    async def advance_evaluation(self, request: EvaluationRequest, request_id: str = "") -> EvaluationProgress:
+        """Go on with an evaluation for ``request.slice_s`` seconds."""
+        response = await self._post("/v1/evaluations/advance", request_id, json=request.model_dump(mode="json"))
+        return EvaluationProgress.model_validate_json(response.content)
+
+    async def taxonomies(self, request_id: str = "") -> list[Taxonomy]:
+        """The built-in taxonomies."""
+        response = await self._request("GET", "/v1/taxonomies", request_id)
+        return [Taxonomy.model_validate(entry) for entry in response.json()]

@@ -150,3 +150,11 @@ def _class_figures(confusion: NDArray[np.int_], index: int) -> ClassFigures:
     recall = hits / n if n else 0.0
     f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
     return ClassFigures(n=n, precision=precision, recall=recall, f1=f1)
+
+
+def mcnemar_p_value(right_before: NDArray[np.bool_], right_after: NDArray[np.bool_]) -> float:
+    """Exact two-sided McNemar test (1947) that two ways are right equally often on the same stories."""
+    gained, lost = int((right_after & ~right_before).sum()), int((right_before & ~right_after).sum())
+    n = gained + lost
+    tail: float = sum(math.comb(n, k) for k in range(min(gained, lost) + 1)) / 2**n
+    return min(1.0, 2 * tail)

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from services.reasoning.llm import LogProbs
 
 Path = tuple[int, ...]
+
+LABEL_END: Final = "."
+"""Ends every label, so that no label is the beginning of another."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class LabelTrie:
             scores = next_token[path][list(tokens)]
             scores = scores - np.logaddexp.reduce(scores)
             step |= {(path, token): float(score) for token, score in zip(tokens, scores, strict=True)}
-        return np.array(
-            [sum(step.get((label[:depth], token), 0.0) for depth, token in enumerate(label)) for label in self.labels]
-        )
+        return np.array([sum(step[place] for place in self.choices(label)) for label in self.labels])
+
+    def choices(self, label: Path) -> list[tuple[Path, int]]:
+        """The branches that a label passes, each with the token that it takes there."""
+        return [(label[:depth], token) for depth, token in enumerate(label) if label[:depth] in self.branches]

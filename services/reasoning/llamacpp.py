@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from cyllama.llama import llama_cpp
 
-from services.reasoning.label_trie import LabelTrie
-from services.reasoning.llm import ChatFrame, Control, LogProbs
+from services.reasoning.label_trie import LABEL_END, LabelTrie
+from services.reasoning.llm import MAX_PROMPT_TOKENS, ChatFrame, Control, LogProbs
 
 CACHE_CELLS: Final = 5120
 """Tokens of all sequences together: the kept prompts, a story and a group of questions with their answers."""
@@ -27,8 +27,6 @@ _STEP_TOKENS: Final = 64
 _MAX_SEQUENCES: Final = 32
 GROUP: Final = 8
 """Questions that are in the cache at a time."""
-_LABEL_END: Final = "."
-"""Ends every label, so that no label is the beginning of another."""
 
 
 class _Model(llama_cpp.LlamaModel):  # type: ignore[misc]  # the extension module has no types
@@ -78,6 +76,7 @@ class LlamaCppModel:
         self._sha256 = sha256
         self._cache_dir = cache_dir
         self.on_step: Callable[[], None] = lambda: None
+        self.tokens_read = 0
         self.name = f"{name}@{sha256[:12]}"
         self.chat_frame = self._chat_frame()
 
@@ -90,6 +89,10 @@ class LlamaCppModel:
         params.kv_unified = True  # copies of a sequence share cells
         params.n_threads = params.n_threads_batch = n_threads
         return params
+
+    @property
+    def prefix_room(self) -> int:
+        return 2 * MAX_PROMPT_TOKENS
 
     def _chat_frame(self) -> ChatFrame:
         """Cut the rendered template at two marks. Raises ``ValueError`` where the model has no chat template."""
@@ -181,7 +184,7 @@ class LlamaCppModel:
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def label_logprobs(self, prefix: LlamaPrefix, questions: Sequence[str], labels: Sequence[str]) -> LogProbs:
-        trie = LabelTrie.of([tuple(self._tokens(f" {label}{_LABEL_END}")) for label in labels])
+        trie = LabelTrie.of([tuple(self._tokens(f" {label}{LABEL_END}")) for label in labels])
         rows = [
             row
             for first in range(0, len(questions), GROUP)
@@ -255,6 +258,7 @@ class LlamaCppModel:
         for first in range(0, len(flat), _STEP_TOKENS):
             self.on_step()
             step = flat[first : first + _STEP_TOKENS]
+            self.tokens_read += len(step)
             self._batch.clear()
             for _, index, token, text in step:
                 self._batch.add(token, text.position + index, [text.sequence], index in text.wanted)

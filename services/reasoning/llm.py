@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+MAX_PROMPT_TOKENS: Final = 1536
+"""The four segments of a prompt."""
 
 LogProbs = NDArray[np.float64]
 Check = Callable[[], None]
@@ -44,6 +47,13 @@ class LanguageModel(Protocol[PrefixT]):
 
     on_step: Check
     """Called before each step of a second or so; raises to stop the work."""
+    tokens_read: int
+    """Tokens computed since the model was loaded: what work costs, whatever the machine."""
+
+    @property
+    def prefix_room(self) -> int:
+        """Tokens of prefixes that may be kept beside a story with its questions."""
+        ...
 
     @property
     def name(self) -> str:

@@ -12,13 +12,20 @@ import numpy as np
 from services.common.errors import ProblemError
 from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.explain import evidence, explain
-from services.reasoning.llm import Check, LanguageModel, LogProbs, PrefixT
-from services.reasoning.prompt import Prompt, prompt_for, split_sentences, story_pieces, symbols_in
-from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
+from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
+from services.reasoning.prompt import (
+    SEGMENTS,
+    Prompt,
+    builtin_prompts,
+    prompt_for,
+    split_sentences,
+    story_pieces,
+    symbols_in,
+)
+from services.reasoning.schemas import ChosenPrompt, Relation, RelationsRequest, RelationsResponse, Taxonomy
 from services.reasoning.scoring import Pair, label_logprobs, method_name, pair_scores
-from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
+from services.reasoning.taxonomy import find_taxonomy
 
-MAX_PROMPT_TOKENS: Final = 1536
 MAX_STORY_TOKENS: Final = 768
 """A story of fifteen long sentences has about 450."""
 _MAX_STORY_CHARACTERS: Final = 16 * MAX_STORY_TOKENS
@@ -56,9 +63,8 @@ class Reasoner(Generic[PrefixT]):
         self._check_length(request.story)
         labels = [label.name for label in taxonomy.labels]
         # 2. Read the prompt's four segments, or find them read
-        prompt = prompt_for(taxonomy)
+        prompt, calibration = self.chosen(taxonomy, request.prompt)
         prompt_prefix = self.read_prompt(prompt)
-        calibration = self._calibrations.get(calibration_key(self.model.name, prompt.identity))
         clock.lap("prompt")
         # 3. Read the story once for all pairs
         story = self._read_story(request.story, prompt_prefix)
@@ -87,10 +93,27 @@ class Reasoner(Generic[PrefixT]):
             timings_s=clock.laps,
         )
 
-    def scores(self, story: str, pair: Pair, taxonomy: Taxonomy) -> LogProbs:
+    def chosen(self, taxonomy: Taxonomy, asked: ChosenPrompt | None) -> tuple[Prompt, Calibration | None]:
+        """The prompt asked for, or the shipped one, and the calibration that serves this model with it."""
+        if asked is None:
+            prompt = prompt_for(taxonomy)
+            return prompt, self.calibration(prompt)
+        texts = {segment: getattr(asked, segment) for segment in SEGMENTS}
+        lost = [label.name for label in taxonomy.labels if label.name not in asked.context]
+        if lost:
+            raise ProblemError(
+                "invalid_request", f"prompt.context: it does not name {', '.join(lost)}", param="prompt.context"
+            )
+        prompt = Prompt(name=asked.name, taxonomy=taxonomy.name, **texts)
+        fitted = asked.calibration
+        if fitted is None or fitted.model != self.model.name:
+            return prompt, self.calibration(prompt)
+        return prompt, Calibration(fitted.log_prior, fitted.temperature, fitted.n_stories, fitted.source, "")
+
+    def scores(self, story: str, pair: Pair, taxonomy: Taxonomy, prompt: Prompt | None = None) -> LogProbs:
         """The model's own scores of one pair, shape (labels,), before calibration."""
         self._check_length(story)
-        read = self._read_story(story, self.read_prompt(prompt_for(taxonomy)))
+        read = self._read_story(story, self.read_prompt(prompt or prompt_for(taxonomy)))
         try:
             return np.asarray(
                 pair_scores(self.model, read.prefix, [pair], [label.name for label in taxonomy.labels])[0]
@@ -117,10 +140,15 @@ class Reasoner(Generic[PrefixT]):
             self.model.release(self._prompts.popitem(last=False)[1])
         frame = self.model.chat_frame
         prefix = self.model.read(
-            [frame.before_system, prompt.text, frame.before_user], keep=prompt.taxonomy in builtin_taxonomies()
+            [frame.before_system, *prompt.pieces, frame.before_user], keep=prompt in builtin_prompts().values()
         )
         self._prompts[prompt.identity] = prefix
         return prefix
+
+    def forget_prompts(self) -> None:
+        """Give the memory of read prompts to other work; they are read again when they are asked for."""
+        while self._prompts:
+            self.model.release(self._prompts.popitem()[1])
 
     def _check_length(self, story: str) -> None:
         """Raise ``story_too_long``; before anything is read, so that the answer comes at once."""

@@ -4,16 +4,18 @@ The four segments come first and are the same for every story, so that a model r
 what differs per pair comes last.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from services.reasoning.schemas import Taxonomy
+from services.reasoning.schemas import Taxonomy, prompt_hash
+
+SEGMENTS: Final = ("system", "expectation", "context", "guidance")
+"""In the order in which the model reads them."""
 
 _FOLDER: Final = Path(__file__).parent / "prompts"
 _SENTENCE_END: Final = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(<A-Z0-9])")
@@ -32,17 +34,21 @@ class Prompt:
 
     @property
     def content_hash(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the segments; changes with every word."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return prompt_hash(self.name, self.taxonomy, {segment: getattr(self, segment) for segment in SEGMENTS})
 
     @property
     def identity(self) -> str:
         return f"{self.name}@{self.content_hash}"
 
     @property
+    def pieces(self) -> list[str]:
+        """The fixed part, before the story, segment by segment: prompts that begin alike share what was read."""
+        texts: list[str] = [getattr(self, segment) for segment in SEGMENTS]
+        return [*(f"{text}\n\n" for text in texts[:-1]), texts[-1]]
+
+    @property
     def text(self) -> str:
-        """The fixed part, before the story."""
-        return "\n\n".join((self.system, self.expectation, self.context, self.guidance))
+        return "".join(self.pieces)
 
 
 @lru_cache

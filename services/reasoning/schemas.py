@@ -1,8 +1,10 @@
 """What the reasoning service takes and answers."""
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Symbol = Annotated[str, Field(pattern=r"^P[1-9][0-9]{0,2}$", examples=["P1"])]
 
@@ -42,7 +44,42 @@ TaxonomyChoice = Annotated[
 ]
 
 
-class RelationsRequest(BaseModel):
+SegmentText = Annotated[str, Field(min_length=1, max_length=6000)]
+
+
+class Segments(BaseModel):
+    """The four texts of a prompt."""
+
+    system: SegmentText = Field(description="role and rules")
+    expectation: SegmentText = Field(description="what comes in and what goes out")
+    context: SegmentText = Field(description="what each label means; names every label")
+    guidance: SegmentText = Field(description="hints and worked examples")
+
+
+def prompt_hash(name: str, taxonomy: str, segments: dict[str, str]) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of a prompt's words; changes with every word."""
+    told = {"name": name, "taxonomy": taxonomy} | segments
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class FittedCalibration(BaseModel):
+    """What a model prefers whatever the story says, and how sure it sounds, with one prompt."""
+
+    model: str = Field(description="name of the model that it was fitted to; no other is served by it")
+    log_prior: dict[str, float]
+    temperature: float = Field(gt=0)
+    n_stories: int
+    source: str
+
+
+class ChosenPrompt(Segments):
+    """A prompt of the caller's for a built-in taxonomy."""
+
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w .-]+$")
+    calibration: FittedCalibration | None = None
+
+
+class Question(BaseModel):
     """Ask for the relation of each pair; ``taxonomy`` names a built-in one or is the caller's own."""
 
     story: str
@@ -50,6 +87,12 @@ class RelationsRequest(BaseModel):
     taxonomy: TaxonomyChoice = "pisc"
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1, description="abstain where the best probability is lower")
+
+
+class RelationsRequest(Question):
+    """The question, and the prompt to ask it with."""
+
+    prompt: ChosenPrompt | None = Field(None, description="the shipped prompt of the taxonomy if left out")
 
 
 class Evidence(BaseModel):
@@ -75,3 +118,136 @@ class RelationsResponse(BaseModel):
     method: str = Field(description="how the probabilities were found")
     warnings: list[str]
     timings_s: dict[str, float]
+
+
+class LabelledStory(BaseModel):
+    """A story, the pair asked for and their relation."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    story: str
+    pair: tuple[Symbol, Symbol]
+    label: str
+    image: str | None = Field(
+        None, description="of the photo behind it; pairs of one photo never stand on both sides of a split"
+    )
+
+
+ProposerName = Literal["gradient", "ucb", "tpe", "random", "halving"]
+
+
+class SearchOptions(BaseModel):
+    """The defaults are ours; ``proposer=gradient, accept=always`` is the published algorithm, its loss included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    proposer: ProposerName = Field(
+        "gradient",
+        description="where rivals come from: first-order estimates; upper confidence bounds of past gains; Optuna's "
+        "tree of Parzen estimators; chance; or all single swaps, left to sequential halving",
+    )
+    accept: Literal["paired", "always"] = Field(
+        "paired", description="move when a paired test on the same stories speaks for it, or always to the best rival"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    batch: int = Field(8, ge=2, le=1024, description="stories of one step")
+    top: int = Field(3, ge=1, le=50, description="rivals per segment")
+    alpha: float = Field(0.1, gt=0, le=1, description="largest p-value with which a paired test speaks for a move")
+    steps: int = Field(20, ge=1, le=10_000)
+    patience: int = Field(6, ge=1, description="end after so many steps without a move")
+    tokens: int | None = Field(None, ge=1, description="budget: tokens that the model may compute")
+    seconds: float | None = Field(None, gt=0, description="budget: seconds of computing")
+    money: float | None = Field(None, gt=0, description="budget in the currency of price_per_million_tokens")
+    price_per_million_tokens: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _money_has_a_price(self) -> "SearchOptions":
+        if (self.money is None) != (self.price_per_million_tokens is None):
+            raise ValueError("money, price_per_million_tokens: give both or neither")
+        return self
+
+    @property
+    def published(self) -> bool:
+        """Greedy Segment Prompt Optimization as in the paper."""
+        return self.proposer == "gradient" and self.accept == "always"
+
+
+class SegmentPools(BaseModel):
+    """For one taxonomy: the texts that may stand in each segment of the prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    taxonomy: str
+    system: list[SegmentText] = Field(min_length=1, max_length=200)
+    expectation: list[SegmentText] = Field(min_length=1, max_length=200)
+    context: list[SegmentText] = Field(min_length=1, max_length=200)
+    guidance: list[SegmentText] = Field(min_length=1, max_length=200)
+
+
+LabelledStories = Annotated[list[LabelledStory], Field(min_length=1, max_length=5000)]
+
+
+class SearchQuestion(BaseModel):
+    """What a prompt search is asked."""
+
+    stories: LabelledStories
+    taxonomy: TaxonomyChoice = "pisc"
+    pools: SegmentPools | None = Field(None, description="those that ship if left out")
+    options: SearchOptions = SearchOptions()
+
+
+class SearchEstimate(BaseModel):
+    """Tokens that the model will compute at most: every step moves, and nothing was computed before."""
+
+    step: int
+    search: int
+    judging: int = Field(description="start and best prompt on all stories, at the end; not part of the budget")
+    money: float | None
+
+
+class SearchRequest(SearchQuestion):
+    """A prompt search and all that happened in it so far."""
+
+    events: list[dict[str, Any]] = Field(default_factory=list, description="of the calls before, in order")
+    slice_s: float = Field(20.0, gt=0, le=300, description="answer after about so many seconds, finished or not")
+
+
+class SearchProgress(BaseModel):
+    """What a call adds to a search. ``finished`` holds the outcome once there is one."""
+
+    events: list[dict[str, Any]]
+    step: int
+    steps: int
+    tokens: int
+    seconds: float
+    loss: float | None = Field(description="of the current prompt on the last batch")
+    best_loss: float | None = Field(description="the smallest on the validation stories")
+    outcome: dict[str, Any] | None
+    report: str | None = Field(description="HTML page")
+    prompt: ChosenPrompt | None = Field(description="the best one")
+
+
+class EvaluationQuestion(BaseModel):
+    """What an evaluation is asked."""
+
+    stories: LabelledStories
+    taxonomy: TaxonomyChoice = "pisc"
+
+
+class EvaluationRequest(EvaluationQuestion):
+    """Judge labelled stories, those of ``scores`` left out: they were judged by a call before."""
+
+    prompt: ChosenPrompt | None = None
+    stories_sha256: str = Field("", description="of the file they come from: what was fitted to it never judges it")
+    scores: dict[str, list[float]] = Field(
+        default_factory=dict, description="story's id -> log-probabilities of the labels"
+    )
+    slice_s: float = Field(20.0, gt=0, le=300)
+
+
+class EvaluationProgress(BaseModel):
+    """Scores that the call added; the evaluation once all stories are judged."""
+
+    scores: dict[str, list[float]]
+    evaluation: dict[str, Any] | None

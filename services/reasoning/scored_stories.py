@@ -12,9 +12,8 @@ import numpy as np
 from services.reasoning.llm import LogProbs, PrefixT
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import prompt_for
-from services.reasoning.schemas import Taxonomy
+from services.reasoning.schemas import LabelledStory, Taxonomy
 from services.reasoning.scoring import METHOD
-from services.reasoning.stories import LabelledStory
 
 
 @dataclass(frozen=True)

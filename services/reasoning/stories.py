@@ -1,28 +1,44 @@
 """Labelled stories: one JSON object a line, with ``id``, ``taxonomy``, ``story``, ``pair`` and ``label``."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from services.common.errors import ProblemError
-from services.reasoning.schemas import Symbol, Taxonomy
-
-
-class LabelledStory(BaseModel):
-    """A story, the pair asked for and their relation."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: str
-    story: str
-    pair: tuple[Symbol, Symbol]
-    label: str
+from services.reasoning.schemas import LabelledStory, Taxonomy
 
 
 def stories_sha256(path: Path) -> str:
     """Tells whether two runs used the same file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_labels(stories: Sequence[LabelledStory], taxonomy: Taxonomy) -> None:
+    """Raise ``invalid_request`` where a label is none of the taxonomy's or two stories share an id."""
+    labels = [label.name for label in taxonomy.labels]
+    seen: set[str] = set()
+    for number, story in enumerate(stories):
+        if story.label not in labels:
+            rule = f"label {story.label!r} is not one of {labels}"
+            raise ProblemError("invalid_request", f"stories.{number}: {rule}", param=f"stories.{number}.label")
+        if story.id in seen:
+            raise ProblemError(
+                "invalid_request", f"stories.{number}: id {story.id!r} stands there twice", param=f"stories.{number}.id"
+            )
+        seen.add(story.id)
+
+
+def in_turns(stories: Sequence[LabelledStory], taxonomy: Taxonomy) -> list[LabelledStory]:
+    """The stories in an order in which the labels take turns."""
+    labels = [label.name for label in taxonomy.labels]
+    turns: list[tuple[int, int, LabelledStory]] = []
+    seen = dict.fromkeys(labels, 0)
+    for story in stories:
+        turns.append((seen[story.label], labels.index(story.label), story))
+        seen[story.label] += 1
+    return [story for _, _, story in sorted(turns, key=lambda item: item[:2])]
 
 
 def load_stories(path: Path, taxonomy: Taxonomy, limit: int | None) -> list[LabelledStory]:
@@ -31,16 +47,13 @@ def load_stories(path: Path, taxonomy: Taxonomy, limit: int | None) -> list[Labe
     Raises ``invalid_request`` naming the line that is at fault.
     """
     labels = [label.name for label in taxonomy.labels]
-    by_label: dict[str, list[LabelledStory]] = {label: [] for label in labels}
+    stories = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             story = LabelledStory.model_validate_json(line)
         except ValidationError as error:
             raise ProblemError("invalid_request", f"{path}:{number}: {error.errors()[0]['msg']}") from error
-        if story.label not in by_label:
+        if story.label not in labels:
             raise ProblemError("invalid_request", f"{path}:{number}: label {story.label!r} is not one of {labels}")
-        by_label[story.label].append(story)
-    turns = [
-        (turn, labels.index(label), story) for label, group in by_label.items() for turn, story in enumerate(group)
-    ]
-    return [story for _, _, story in sorted(turns, key=lambda item: item[:2])][:limit]
+        stories.append(story)
+    return in_turns(stories, taxonomy)[:limit]

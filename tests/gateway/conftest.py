@@ -123,6 +123,7 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         reconcile_s=0.2,
         rewake_s=0.6,
         service_patience_s=10,
+        pause_after_s=2.0,
     )
     environment = {f"RACONTEUR_{name.upper()}": str(value) for name, value in settings if value is not None}
     valkey = subprocess.Popen(

@@ -1,4 +1,6 @@
-"""The three services as one small HTTP server that speaks their contracts: no models, real media, faults on demand."""
+"""The three services as one small HTTP server that speaks their contracts: no models, real media, faults on demand.
+
+Prompt searches and evaluations are real ones, of a language model without weights."""
 
 import asyncio
 import hashlib
@@ -23,7 +25,24 @@ from services.common.app import create_app
 from services.common.errors import ProblemError
 from services.common.watermark import embed
 from services.perception.schemas import Answer, Person, Record, Sentence, Story, StoryOptions
-from services.reasoning.schemas import Evidence, Relation, RelationsRequest, RelationsResponse
+from services.reasoning.judging import judge_on
+from services.reasoning.pipeline import Reasoner
+from services.reasoning.schemas import (
+    ChosenPrompt,
+    EvaluationProgress,
+    EvaluationRequest,
+    Evidence,
+    Relation,
+    RelationsRequest,
+    RelationsResponse,
+    SearchEstimate,
+    SearchProgress,
+    SearchQuestion,
+    SearchRequest,
+    Taxonomy,
+)
+from services.reasoning.search.advance import advance, prepare
+from services.reasoning.taxonomy import builtin_taxonomies
 from services.talkinghead.client import REPORT_HEADER, pack_segment
 from services.talkinghead.schemas import (
     FPS,
@@ -38,6 +57,7 @@ from services.talkinghead.schemas import (
     VoicesReport,
     VoiceView,
 )
+from tests.reasoning.search.prompted_fake import PromptedFake
 
 WIDTH, HEIGHT = 64, 48
 MAX_SPEECH_S = 60.0
@@ -85,10 +105,15 @@ class Fakes:
     """Options and features of the last speech."""
     sent: list[str] = field(default_factory=list)
     """Names of the inputs that came as files and not by their hash."""
+    slice_s: float = 0.5
+    slices: list[int] = field(default_factory=list)
+    prompts: list[ChosenPrompt | None] = field(default_factory=list)
 
     def reset(self) -> None:
         self.segment_s, self.busy, self.abandoned, self.speeches, self.tracks = 0.0, False, 0, 0, 0
-        for tally in (self.faults, self.segments, self.finished, self.held, self.sent):
+        self.slice_s = 0.5
+        tallies = (self.faults, self.segments, self.finished, self.held, self.sent, self.slices, self.prompts)
+        for tally in tallies:
             tally.clear()
 
     async def input(self, file: UploadFile | None, sha256: str | None, param: str) -> bytes:
@@ -180,6 +205,7 @@ def _app(fakes: Fakes) -> FastAPI:
 
     @router.post("/v1/relations")
     async def relations(asked: RelationsRequest) -> RelationsResponse:
+        fakes.prompts.append(asked.prompt)
         if not isinstance(asked.taxonomy, str):
             labels, name = [label.name for label in asked.taxonomy.labels], asked.taxonomy.name
         else:
@@ -205,6 +231,30 @@ def _app(fakes: Fakes) -> FastAPI:
             warnings=[],
             timings_s={"score": 0.01},
         )
+
+    @router.get("/v1/taxonomies")
+    async def taxonomies() -> list[Taxonomy]:
+        return list(builtin_taxonomies().values())
+
+    @router.post("/v1/prompt-searches/estimate")
+    def estimate_search(asked: SearchQuestion) -> SearchEstimate:
+        return prepare(_language_model(), asked)
+
+    @router.post("/v1/prompt-searches/advance")
+    def advance_search(asked: SearchRequest) -> SearchProgress:
+        """The real search of a language model without weights, in slices of a few rows."""
+        fakes.slices.append(len(asked.events))
+        if fakes.faults:
+            raise fakes.faults.pop(0)
+        time.sleep(fakes.segment_s)
+        return advance(_language_model(), asked.model_copy(update={"slice_s": fakes.slice_s}), lambda: None)
+
+    @router.post("/v1/evaluations/advance")
+    def advance_evaluation(asked: EvaluationRequest) -> EvaluationProgress:
+        fakes.slices.append(len(asked.scores))
+        time.sleep(fakes.segment_s)
+        slice_s = asked.model_copy(update={"slice_s": fakes.slice_s})
+        return judge_on(Reasoner(_language_model(), {}), slice_s, lambda: None)
 
     @router.post("/v1/portraits")
     async def portraits(portrait: portrait_input, options: json) -> PortraitReport:
@@ -323,6 +373,11 @@ def _app(fakes: Fakes) -> FastAPI:
         return {"fake": "ready"}
 
     return create_app(title="fakes", version="1", routers=[router], ready=ready, max_body_bytes=50_000_000)
+
+
+def _language_model() -> PromptedFake:
+    cues = {"hugs": "family", "laughs": "friends", "pays": "commercial"}
+    return PromptedFake(cues=cues, helpful=("detective", "Small gestures"))
 
 
 def pictures(first_frame: int, frames: int, fps: Fraction = Fraction(FPS), mark: str | None = None) -> bytes:

@@ -38,6 +38,8 @@ class FakeModel:
     on_step: Callable[[], None] = lambda: None
     reads: list[str] = field(default_factory=list)
     alive: list[FakePrefix] = field(default_factory=list)
+    tokens_read: int = 0
+    prefix_room: int = 10_000
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -48,6 +50,7 @@ class FakeModel:
         self.on_step()
         texts = [piece.text if isinstance(piece, Control) else piece for piece in pieces]
         self.reads += texts
+        self.tokens_read += sum(self.count_tokens(text) for text in texts)
         start = after.piece_ends[-1] if after else 0
         ends = start + np.cumsum([self.count_tokens(text) for text in texts])
         prefix = FakePrefix(tuple(texts), tuple(int(end) for end in ends))

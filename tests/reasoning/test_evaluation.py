@@ -15,8 +15,9 @@ from services.reasoning.evaluation import (
     wilson_interval,
 )
 from services.reasoning.pipeline import Reasoner
+from services.reasoning.schemas import LabelledStory
 from services.reasoning.scored_stories import as_matrix, score_stories
-from services.reasoning.stories import LabelledStory, load_stories
+from services.reasoning.stories import load_stories
 from services.reasoning.taxonomy import builtin_taxonomies
 from tests.reasoning.fake_llm import FakeModel
 

@@ -9,7 +9,8 @@ import pytest
 from services.common.errors import ProblemError
 from services.reasoning.explain import MAX_NEW_TOKENS
 from services.reasoning.llamacpp import CACHE_CELLS, GROUP, LlamaCppModel
-from services.reasoning.pipeline import KEPT_PROMPTS, MAX_PROMPT_TOKENS, MAX_STORY_TOKENS
+from services.reasoning.llm import MAX_PROMPT_TOKENS
+from services.reasoning.pipeline import KEPT_PROMPTS, MAX_STORY_TOKENS
 
 LABELS = ["friends", "couple", "band members", "band leaders"]
 QUESTIONS = ["Relation of <P1> and <P2>:", "Relation of <P2> and <P1>:"]
@@ -83,6 +84,7 @@ def test_what_one_request_may_need_fits_into_the_memory(small_model: LlamaCppMod
     frame = 64  # chat template, delimiters, tokens that the cuts between sentences add
     most = KEPT_PROMPTS * MAX_PROMPT_TOKENS + MAX_STORY_TOKENS + GROUP * answer + frame
     assert most <= CACHE_CELLS
+    assert most - KEPT_PROMPTS * MAX_PROMPT_TOKENS + small_model.prefix_room <= CACHE_CELLS  # a search keeps its own
 
 
 def test_a_hidden_sentence_is_not_seen(small_model: LlamaCppModel):

@@ -46,14 +46,14 @@ def test_prompt_and_story_are_read_once_for_all_pairs_and_requests():
     reasoner = Reasoner(model, {})
     for _ in range(2):
         reasoner.relate(RelationsRequest(story=STORY), check)
-    assert model.reads.count(builtin_prompts()["pisc"].text) == 1
+    assert [model.reads.count(piece) for piece in builtin_prompts()["pisc"].pieces] == [1, 1, 1, 1]
     assert model.reads.count('Story: """') == 2
 
 
 def test_after_an_answer_only_the_prompt_stays_in_memory():
     model = FakeModel()
     relate(model)
-    assert [prefix.pieces[1] for prefix in model.alive] == [builtin_prompts()["pisc"].text]
+    assert [list(prefix.pieces[1:5]) for prefix in model.alive] == [builtin_prompts()["pisc"].pieces]
 
 
 def test_the_shipped_calibration_removes_the_models_favourite():

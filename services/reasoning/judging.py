@@ -1,0 +1,51 @@
+"""An evaluation over HTTP, slice by slice: stories are judged until the time is over or all are done."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from services.common.errors import ProblemError
+from services.reasoning.evaluation import evaluate
+from services.reasoning.llm import Check
+from services.reasoning.pipeline import Reasoner
+from services.reasoning.schemas import EvaluationProgress, EvaluationRequest
+from services.reasoning.scoring import method_name
+from services.reasoning.stories import check_labels, in_turns
+from services.reasoning.taxonomy import find_taxonomy
+
+
+def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) -> EvaluationProgress:
+    """Scores of stories that have none yet; the figures when none is left. Raises ``invalid_request``."""
+    reasoner.model.on_step = check
+    began = time.monotonic()
+    taxonomy = find_taxonomy(request.taxonomy)
+    check_labels(request.stories, taxonomy)
+    fewest = 2 * len(taxonomy.labels)
+    if len(request.stories) < fewest:
+        raise ProblemError(
+            "invalid_request",
+            f"stories: there are {len(request.stories)}; {len(taxonomy.labels)} labels need at least {fewest}",
+            param="stories",
+        )
+    stories = in_turns(request.stories, taxonomy)
+    prompt, calibration = reasoner.chosen(taxonomy, request.prompt)
+    new: dict[str, list[float]] = {}
+    for story in stories:
+        if story.id in request.scores:
+            continue
+        if new and time.monotonic() - began >= request.slice_s:
+            return EvaluationProgress(scores=new, evaluation=None)
+        new[story.id] = [float(score) for score in reasoner.scores(story.story, story.pair, taxonomy, prompt)]
+    labels = [label.name for label in taxonomy.labels]
+    known = request.scores | new
+    result = evaluate(
+        np.array([known[story.id] for story in stories]),
+        np.array([labels.index(story.label) for story in stories]),
+        labels,
+        calibration=calibration,
+        stories_sha256=request.stories_sha256,
+        about={"model": reasoner.model.name, "prompt": prompt.identity, "method": method_name(calibration)},
+        seconds_per_story=(time.monotonic() - began) / max(len(new), 1),
+    )
+    return EvaluationProgress(scores=new, evaluation=result.model_dump(mode="json"))
