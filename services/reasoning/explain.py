@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from services.reasoning.faithful import contradiction, genders_told, quoted
 from services.reasoning.llm import LanguageModel, PrefixT
 from services.reasoning.prompt import question
 from services.reasoning.schemas import Evidence
@@ -18,15 +19,43 @@ _CHOICE: Final = re.compile(r"\bRelation of\b.*", re.DOTALL)
 
 
 def explain(
-    model: LanguageModel[PrefixT], story: PrefixT, pairs: Sequence[Pair], chosen: Sequence[str]
-) -> list[str | None]:
-    """One or two sentences per pair, or None where the model wrote none.
+    model: LanguageModel[PrefixT], story: PrefixT, *, sentences: list[str], pairs: Sequence[Pair], chosen: Sequence[str]
+) -> list[str]:
+    """A sentence per pair that does not contradict the story.
 
-    The label stands before them as decided, so the explanation cannot change it. It begins with the first of the pair:
-    left free, a small model often stops after the label or repeats an example of the prompt, naming nobody. It is a
-    model's text about a caller's text: untrusted, to be shown as plain text.
+    What the model writes first is kept unless it says what the story denies (``faithful``). Then it is asked once more,
+    beginning with both people; if that is no better, the story's own sentence about the two is quoted. It is a model's
+    text about a caller's text: untrusted, to be shown as plain text.
     """
-    subjects = [f"<{first}>" for first, _ in pairs]
+    told = " ".join(sentences)
+    genders = genders_told(told)
+    found: dict[int, str] = {}
+    for attempt in (1, 2):
+        left = [index for index in range(len(pairs)) if index not in found]
+        if not left:
+            break
+        subjects = [" and ".join(f"<{symbol}>" for symbol in pairs[index][:attempt]) for index in left]
+        written = _write(model, story, [pairs[index] for index in left], [chosen[index] for index in left], subjects)
+        found |= {
+            index: text
+            for index, text in zip(left, written, strict=True)
+            if text is not None and contradiction(text, pairs[index], told, genders) is None
+        }
+    return [found.get(index) or quoted(pairs[index], chosen[index], sentences) for index in range(len(pairs))]
+
+
+def _write(
+    model: LanguageModel[PrefixT],
+    story: PrefixT,
+    pairs: Sequence[Pair],
+    chosen: Sequence[str],
+    subjects: Sequence[str],
+) -> list[str | None]:
+    """The model's own sentence per pair, or None where it wrote none.
+
+    The label stands before it as decided, so the explanation cannot change it. It begins with the subject: left free, a
+    small model often stops after the label or repeats an example of the prompt, naming nobody.
+    """
     beginnings = [
         f"{question(*pair)} {label}. {subject}" for pair, label, subject in zip(pairs, chosen, subjects, strict=True)
     ]

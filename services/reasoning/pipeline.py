@@ -166,7 +166,11 @@ class Reasoner(Generic[PrefixT]):
 
     def _explain(self, story: _Story[PrefixT], relations: list[Relation], labels: Sequence[str]) -> None:
         texts = explain(
-            self.model, story.prefix, [relation.pair for relation in relations], [r.label for r in relations]
+            self.model,
+            story.prefix,
+            sentences=story.sentences,
+            pairs=[relation.pair for relation in relations],
+            chosen=[relation.label for relation in relations],
         )
         for relation, text in zip(relations, texts, strict=True):
             relation.explanation = text

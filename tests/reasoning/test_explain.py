@@ -22,11 +22,42 @@ def test_an_explanation_is_one_whole_sentence_and_no_further_answer(made: str, k
 
 def test_each_pair_gets_its_sentence_about_its_first_person():
     model = FakeModel(reply="shows a friend the way. Nothing more matters here.")
-    story = model.read(["<P1> and <P2> and <P3>."])
-    assert explain(model, story, [("P1", "P2"), ("P2", "P3")], ["friends", "family"]) == [
+    sentences = ["<P1> and <P2> and <P3>."]
+    story = model.read(sentences)
+    pairs = [("P1", "P2"), ("P2", "P3")]
+    assert explain(model, story, sentences=sentences, pairs=pairs, chosen=["friends", "family"]) == [
         "<P1> shows a friend the way.",
         "<P2> shows a friend the way.",
     ]
+
+
+def test_a_contradiction_is_written_once_more_and_then_the_story_is_quoted():
+    sentences = ["Night falls.", "<P1>, a man of 30, hands <P2>, a woman of 28, a cup."]
+    model = FakeModel(reply="and a friend are both young women here.")
+    story, asked = model.read(sentences), []
+    generate = model.generate
+    model.generate = lambda prefix, beginnings, *rest: asked.append(beginnings) or generate(prefix, beginnings, *rest)
+    (text,) = explain(model, story, sentences=sentences, pairs=[("P1", "P2")], chosen=["friends"])
+    assert [beginnings[0].rsplit(". ", 1)[1] for beginnings in asked] == ["<P1>", "<P1> and <P2>"]
+    assert text == f'The story speaks for "friends" of <P1> and <P2>: "{sentences[1]}"'
+
+
+def test_what_is_not_contradicted_is_kept_and_only_the_rest_is_asked_again():
+    sentences = ["<P1>, a man of 30, greets <P2>, a woman of 28, and <P3>, a boy."]
+    model = FakeModel(reply="greets her like a friend would do.")
+    story = model.read(sentences)
+    kept, quoted = explain(
+        model, story, sentences=sentences, pairs=[("P1", "P2"), ("P1", "P9")], chosen=["friends", "family"]
+    )
+    assert kept == "<P1> greets her like a friend would do."
+    assert quoted.startswith("<P1> greets")
+
+
+def test_a_model_that_writes_nothing_leaves_the_storys_own_words():
+    model = FakeModel(reply="")
+    sentences = ["<P1> waves to <P2>."]
+    (text,) = explain(model, model.read(sentences), sentences=sentences, pairs=[("P1", "P2")], chosen=["friends"])
+    assert "<P1> waves to <P2>." in text
 
 
 def test_the_sentence_that_carries_the_label_weighs_most():
