@@ -116,6 +116,7 @@ class RelationsForm(BaseModel):
     taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1)
+    leave_out_sensitive: bool = False
 
 
 _STORY_BODY: Final = RelationsQuestion.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -192,6 +193,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         "taxonomy": taxonomy,
         "explain": asked.explain,
         "abstain_below": asked.abstain_below,
+        "leave_out_sensitive": asked.leave_out_sensitive,
     }
     options = story_options(
         json_field("boxes", asked.boxes), json_field("omit", asked.omit), blur_faces=asked.blur_faces

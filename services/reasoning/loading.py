@@ -13,7 +13,11 @@ from services.reasoning.settings import ReasoningSettings
 
 def load_reasoner(settings: ReasoningSettings) -> Reasoner[Any]:
     """Verify and load the language model that the settings name. Raises ``model_unavailable``."""
-    return Reasoner(load_model(settings), load_calibrations(settings.weights_dir / "reasoning" / "calibration.json"))
+    return Reasoner(
+        load_model(settings),
+        load_calibrations(settings.weights_dir / "reasoning" / "calibration.json"),
+        leave_out_sensitive=settings.leave_out_sensitive,
+    )
 
 
 def load_model(settings: ReasoningSettings) -> LanguageModel[Any]:

@@ -24,7 +24,7 @@ from services.reasoning.prompt import (
 )
 from services.reasoning.schemas import ChosenPrompt, Relation, RelationsRequest, RelationsResponse, Taxonomy
 from services.reasoning.scoring import Pair, label_logprobs, method_name, pair_scores
-from services.reasoning.taxonomy import find_taxonomy
+from services.reasoning.taxonomy import find_taxonomy, without_sensitive
 
 MAX_STORY_TOKENS: Final = 768
 """A story of fifteen long sentences has about 450."""
@@ -44,8 +44,16 @@ class _Story(Generic[PrefixT]):
 class Reasoner(Generic[PrefixT]):
     """A language model and what was fitted to it. One thread uses it."""
 
-    def __init__(self, model: LanguageModel[PrefixT], calibrations: dict[str, Calibration]) -> None:
+    def __init__(
+        self,
+        model: LanguageModel[PrefixT],
+        calibrations: dict[str, Calibration],
+        *,
+        leave_out_sensitive: bool = False,
+    ) -> None:
+        """``leave_out_sensitive``: whatever a request asks for."""
         self.model = model
+        self._leave_out_sensitive = leave_out_sensitive
         self._calibrations = calibrations
         self._prompts: OrderedDict[str, PrefixT] = OrderedDict()
 
@@ -61,7 +69,11 @@ class Reasoner(Generic[PrefixT]):
         taxonomy = find_taxonomy(request.taxonomy)
         pairs = resolve_pairs(request.story, request.pairs)
         self._check_length(request.story)
-        labels = [label.name for label in taxonomy.labels]
+        judged = taxonomy
+        if self._leave_out_sensitive or request.leave_out_sensitive:
+            judged = without_sensitive(taxonomy)
+        labels = [label.name for label in judged.labels]
+        left_out = [label.name for label in taxonomy.labels if label not in judged.labels]
         # 2. Read the prompt's four segments, or find them read
         prompt, calibration = self.chosen(taxonomy, request.prompt)
         prompt_prefix = self.read_prompt(prompt)
@@ -75,7 +87,7 @@ class Reasoner(Generic[PrefixT]):
             logprobs = label_logprobs(scores, labels, calibration)
             clock.lap("score")
             relations = [
-                _relation(pair, row, taxonomy, request.abstain_below) for pair, row in zip(pairs, logprobs, strict=True)
+                _relation(pair, row, judged, request.abstain_below) for pair, row in zip(pairs, logprobs, strict=True)
             ]
             # 5. Explain what is decided
             if request.explain:
@@ -89,7 +101,10 @@ class Reasoner(Generic[PrefixT]):
             prompt=prompt.identity,
             model=self.model.name,
             method=method_name(calibration),
-            warnings=[] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"],
+            warnings=[
+                *([] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"]),
+                *([f"left out as sensitive: {', '.join(left_out)}"] if left_out else []),
+            ],
             timings_s=clock.laps,
         )
 

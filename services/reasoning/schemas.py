@@ -87,6 +87,9 @@ class Question(BaseModel):
     taxonomy: TaxonomyChoice = "pisc"
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1, description="abstain where the best probability is lower")
+    leave_out_sensitive: bool = Field(
+        False, description="judge among the labels alone that are not flagged as sensitive; the operator may force it"
+    )
 
 
 class RelationsRequest(Question):

@@ -18,6 +18,7 @@ class ReasoningSettings(ServiceSettings):
     llm_runtime: Literal["llama.cpp", "transformers"] = Field(
         "llama.cpp", description="transformers also runs on GPUs and gives prompt search its gradients"
     )
+    leave_out_sensitive: bool = Field(False, description="never answer with a label that is flagged as sensitive")
 
 
 @lru_cache

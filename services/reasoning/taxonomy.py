@@ -34,6 +34,22 @@ def find_taxonomy(asked: str | Taxonomy) -> Taxonomy:
     return asked
 
 
+def without_sensitive(taxonomy: Taxonomy) -> Taxonomy:
+    """The labels that are not flagged as sensitive. Raises ``taxonomy_invalid`` where fewer than two are left.
+
+    A guess that two people are a couple may reveal sexual orientation, which the EU AI Act (Art. 5(1)(g)) forbids to
+    infer from biometric data.
+    """
+    left = [label for label in taxonomy.labels if not label.sensitive]
+    if len(left) < 2:
+        raise ProblemError(
+            "taxonomy_invalid",
+            f"taxonomy.labels: without the sensitive ones {len(left)} is left; a choice needs two",
+            param="taxonomy.labels",
+        )
+    return taxonomy.model_copy(update={"labels": left})
+
+
 def check_taxonomy(taxonomy: Taxonomy) -> None:
     """Raise ``taxonomy_invalid`` where a name or definition could not stand in a prompt as one line of plain words."""
     if taxonomy.name.strip().lower() in builtin_taxonomies():

@@ -77,6 +77,39 @@ def test_an_own_taxonomy_is_judged_without_a_prior_and_says_so():
     assert "no prior" in answer.method and "shop" in answer.warnings[0]
 
 
+@pytest.mark.parametrize("who", ["caller", "operator"])
+@pytest.mark.parametrize(("taxonomy", "sensitive"), [("pisc", "couple"), ("pipa", "lovers/spouses")])
+def test_sensitive_labels_are_left_out_when_caller_or_operator_says_so(taxonomy: str, sensitive: str, who: str):
+    reasoner = Reasoner(FakeModel(cues={"kiss": sensitive}), {}, leave_out_sensitive=who == "operator")
+    request = RelationsRequest(
+        story=STORY, pairs=[("P1", "P2")], taxonomy=taxonomy, leave_out_sensitive=who == "caller"
+    )
+    answer = reasoner.relate(request, check)
+    (relation,) = answer.relations
+    assert sensitive not in relation.probabilities and sum(relation.probabilities.values()) == pytest.approx(1)
+    assert f"left out as sensitive: {sensitive}" in answer.warnings
+    plain = Reasoner(FakeModel(cues={"kiss": sensitive}), {}).relate(
+        request.model_copy(update={"leave_out_sensitive": False}), check
+    )
+    assert plain.relations[0].label == sensitive and not any("left out" in warning for warning in plain.warnings)
+
+
+def test_a_calibration_serves_what_is_left_of_its_labels():
+    prompt = builtin_prompts()["pisc"]
+    prior = dict.fromkeys(("friends", "family", "couple", "professional", "commercial", "no-relation"), -1.0)
+    calibrations = {calibration_key("fake@0", prompt.identity): Calibration(prior | {"friends": 0.0}, 1.0, 9, "s", "")}
+    model = FakeModel(cues={"kiss": "couple"}, favourite="friends")
+    answer = Reasoner(model, calibrations).relate(RelationsRequest(story=STORY, leave_out_sensitive=True), check)
+    assert len(answer.relations[0].probabilities) == 5 and "mean log-prior" in answer.method
+
+
+def test_a_taxonomy_of_sensitive_labels_alone_leaves_nothing_to_choose():
+    labels = [Label(name=name, definition="x", sensitive=name != "other") for name in ("a", "b", "other")]
+    with pytest.raises(ProblemError, match="a choice needs two") as caught:
+        relate(FakeModel(), taxonomy=Taxonomy(name="own", labels=labels), leave_out_sensitive=True)
+    assert caught.value.code == "taxonomy_invalid"
+
+
 def test_it_abstains_below_the_callers_threshold():
     sure, unsure = (relate(FakeModel(cues=CUES), abstain_below=limit).relations[0] for limit in (0.1, 0.9))
     assert (sure.abstained, unsure.abstained) == (False, True)
