@@ -33,6 +33,7 @@ class GatewaySettings(BaseSettings):
     max_queued_jobs: int = Field(10_000, ge=1, description="jobs of all owners that wait; more are answered 503")
     max_unfinished_jobs: int = Field(100, ge=1, description="jobs of one owner that wait or run; more are answered 429")
     compute_s_a_day: float | None = Field(None, gt=0, description="seconds that one owner's jobs may run within a day")
+    loopback_urls: bool = Field(False, description="URLs of callers may name this machine; for development only")
     max_upload_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="largest request body")
     max_text_chars: int = Field(5000, ge=1, description="longest text to be spoken")
     retention_hours: float = Field(24.0, gt=0, description="files and finished jobs are erased after this")

@@ -32,6 +32,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     "idempotency_mismatch": ProblemKind(422, "The idempotency key was used for another request"),
     "job_not_finished": ProblemKind(409, "The job has not finished"),
     "file_in_use": ProblemKind(409, "A job still needs the file"),
+    "address_refused": ProblemKind(422, "The address is not one that may be called"),
     "consent_missing": ProblemKind(422, "Whose face it is and why it may be animated is not said"),
     # photos and portraits
     "no_person": ProblemKind(422, "No person was found in the photo"),
