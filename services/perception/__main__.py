@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from services.common.stopwatch import Stopwatch
 from services.perception.loading import load_perception
 from services.perception.pipeline import Perception, Photo
 from services.perception.schemas import StoryOptions
 from services.perception.settings import perception_settings
-from services.perception.stopwatch import Stopwatch
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

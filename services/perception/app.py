@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
+from services.common.stopwatch import Stopwatch
 from services.perception.loading import load_perception
 from services.perception.pipeline import Perception, Photo
 from services.perception.schemas import Answers, PhotoOptions, Sight, Story, StoryOptions
 from services.perception.settings import perception_settings
-from services.perception.stopwatch import Stopwatch
 from services.perception.tell.teller import tell_story
 
 PhotoFile = Annotated[bytes, File(description="the encoded picture")]

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from services.common.pictures import read_picture
+from services.common.stopwatch import Stopwatch
 from services.perception.ask.asker import Asked, Asker
 from services.perception.blur import with_faces_hidden
 from services.perception.boxes import as_box
@@ -21,7 +22,6 @@ from services.perception.detect.pose import KEYPOINTS, Pose
 from services.perception.memory import Memory
 from services.perception.schemas import Answers, Keypoint, Mask, Person, PhotoOptions, Sight, Story, StoryOptions
 from services.perception.segment.masks import MaskArray, Segmented, Segmenter, run_lengths
-from services.perception.stopwatch import Stopwatch
 from services.perception.tell.teller import tell_story
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.common.errors import ProblemError
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.audio.decode import SpeechAudio, decode_speech
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.motion import smooth_actions
@@ -36,7 +37,6 @@ from services.talkinghead.schemas import (
 )
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.speech.features.extractor import Heard
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import Source, open_video, opened
 from services.talkinghead.video.encode import encode_segment, even_size
 from services.talkinghead.video.marks import Marks

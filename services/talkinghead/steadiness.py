@@ -8,6 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.lips import OPEN_ABOVE
 from services.talkinghead.evaluation.motion import correlation, jitter
@@ -20,7 +21,6 @@ from services.talkinghead.revoice.edit import edit_frames
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import FPS, LONGEST_SEGMENT, SegmentOptions, TrackOptions
 from services.talkinghead.speech.actions import ACTIONS
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
 
 Bytes = NDArray[np.uint8]

@@ -13,11 +13,11 @@ from services.common.onnx_model import OnnxModel
 from services.common.pictures import read_picture
 from services.common.registry import load_registry
 from services.common.settings import REPOSITORY
+from services.common.stopwatch import Stopwatch
 from services.perception.loading import SERVICE, load_perception
 from services.perception.pipeline import Perception, Photo
 from services.perception.schemas import Mask, Story, StoryOptions
 from services.perception.settings import PerceptionSettings
-from services.perception.stopwatch import Stopwatch
 
 Pixels = npt.NDArray[np.uint8]
 EXAMPLES = REPOSITORY / "examples"

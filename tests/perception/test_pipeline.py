@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
+from services.common.stopwatch import Stopwatch
 from services.perception.detect.detector import Found
 from services.perception.detect.people import MAX_PEOPLE, Subject
 from services.perception.pipeline import Perception
 from services.perception.schemas import Box, Mask, Person, PhotoOptions, Story, StoryOptions
 from services.perception.segment.masks import Segmented
-from services.perception.stopwatch import Stopwatch
 from services.perception.tell.teller import tell_story
 from tests.perception.conftest import Pixels, photo_of, told
 

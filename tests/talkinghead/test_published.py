@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from services.common.errors import ProblemError
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.import_checkpoint import import_checkpoint
 from services.talkinghead.face_maker import FaceMaker
@@ -20,7 +21,6 @@ from services.talkinghead.portrait.animate import animate
 from services.talkinghead.revoice.edit import edit_frames
 from services.talkinghead.schemas import PortraitOptions, SegmentOptions, TrackOptions
 from services.talkinghead.settings import TalkingHeadSettings
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
 from tests.talkinghead.conftest import load_head
 from tests.talkinghead.videos import decode_video, make_video

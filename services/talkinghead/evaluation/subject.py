@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.audio.decode import SpeechAudio
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.lips import opening_ratio
@@ -21,7 +22,6 @@ from services.talkinghead.revoice.edit import edit_frames, voiced_frames
 from services.talkinghead.revoice.prepare import is_video
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import FPS, LONGEST_SEGMENT, SegmentOptions, TrackOptions
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
 
 Bytes = NDArray[np.uint8]

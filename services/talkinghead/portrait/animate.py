@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.alive.blink import closing
 from services.talkinghead.alive.sway import pose
 from services.talkinghead.container import PreparedSpeech
@@ -14,7 +15,6 @@ from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.models import Models
 from services.talkinghead.paste import refinement_gain
 from services.talkinghead.portrait.analyse import Portrait
-from services.talkinghead.stopwatch import Stopwatch
 
 
 def animate(

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.batches import MICRO_BATCH
 from services.talkinghead.difftalk.pipeline import SourceLatents
@@ -25,7 +26,6 @@ from services.talkinghead.models import Models
 from services.talkinghead.paste import light_of, refinement_gain
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.speech.actions import FPS
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import VideoReader
 from services.talkinghead.video.timeline import back_and_forth
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
+from services.common.stopwatch import Stopwatch
 from services.talkinghead.draft.lips import opening_ratio
 from services.talkinghead.face_maker import FaceMaker
 from services.talkinghead.revoice.edit import edit_frames, video_frames
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import PortraitOptions, SegmentOptions, TrackOptions
-from services.talkinghead.stopwatch import Stopwatch
 from services.talkinghead.video.decode import open_video
 from services.talkinghead.video.timeline import back_and_forth
 from tests.talkinghead.videos import decode_video, gradient, make_video, with_matrix

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """``seconds``: stage -> time spent in it. ``check`` is asked before each and may raise to stop the work."""
+    """``seconds``: stage -> time spent in it, added up. ``check`` is asked before each and may raise to stop."""
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
         self.seconds: dict[str, float] = {}
@@ -16,5 +16,7 @@ class Stopwatch:
     def stage(self, name: str) -> Iterator[None]:
         self.check()
         began = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - began, 4)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
