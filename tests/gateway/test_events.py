@@ -24,6 +24,7 @@ def told(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_a_job_is_told_from_its_making_to_its_end(stack: Stack):
+    stack.fakes.segment_s = 1.5  # longer than changes are waited for
     with stack.http.stream("GET", PATH) as events:
         job = stack.submit(1.0)
         seen = []

@@ -20,6 +20,8 @@ POOLS = {
     "context": [SHIPPED.context],
     "guidance": [SHIPPED.guidance, "Small gestures decide.", "Look at the place."],
 }
+ONE_EVENT = 1e-6
+"""A slice of no time holds one event, however fast the machine is."""
 SEARCH = {"stories": STORIES, "pools": POOLS, "options": {"proposer": "halving", "steps": 3}}
 
 
@@ -47,7 +49,7 @@ def test_a_search_ends_with_a_report_and_a_prompt_that_can_be_activated(stack: S
 
 
 def test_the_stage_tells_the_current_and_the_best_loss_and_no_slice_is_computed_twice(stack: Stack):
-    stack.fakes.slice_s, stack.fakes.segment_s = 0.02, 0.1
+    stack.fakes.slice_s, stack.fakes.segment_s = ONE_EVENT, 0.02
     job = start(stack, "prompt-searches", SEARCH | {"options": {"proposer": "random", "steps": 4, "patience": 9}})
     stages = set()
 
@@ -62,7 +64,7 @@ def test_the_stage_tells_the_current_and_the_best_loss_and_no_slice_is_computed_
 
 
 def test_killed_with_its_worker_it_goes_on_with_all_events(stack: Stack):
-    stack.fakes.slice_s, stack.fakes.segment_s = 0.02, 0.2
+    stack.fakes.slice_s, stack.fakes.segment_s = ONE_EVENT, 0.2
     job = start(stack, "prompt-searches", SEARCH | {"options": {"proposer": "random", "steps": 3, "patience": 9}})
     wait_for(lambda: len(stack.fakes.slices) >= 3)
     stack.worker.kill()
@@ -76,7 +78,7 @@ def test_killed_with_its_worker_it_goes_on_with_all_events(stack: Stack):
 
 
 def test_a_long_search_lets_other_jobs_go_first(stack: Stack):
-    stack.fakes.slice_s, stack.fakes.segment_s = 0.02, 0.4
+    stack.fakes.slice_s, stack.fakes.segment_s = ONE_EVENT, 0.05
     search = start(stack, "prompt-searches", SEARCH | {"options": {"proposer": "random", "steps": 9, "patience": 9}})
     wait_for(lambda: stack.job(search["id"])["status"] == "running")
     judged = start(stack, "evaluations", {"stories": STORIES})

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from services.talkinghead.face.choose import MOST_TURNED, SMALLEST_SQUARE_PX, turn
 from services.talkinghead.face.square import FaceSquare
 from services.talkinghead.footage.clip import Floats
+from services.talkinghead.footage.sync import MOST_FRAMES
 from services.talkinghead.footage.watch import Watched
 from services.talkinghead.speech.actions import ACTIONS, FPS
 
@@ -91,7 +92,9 @@ def by_sound(reasons: Reasons, landmarks: Floats, actions: Floats) -> None:
     for first, last in _runs(reasons == None):  # noqa: E711 - elementwise
         for start in range(first, last - _LISTENED + 1, _LISTENED // 2):
             here = slice(start, start + _LISTENED)
-            if jaw[here].std() > _LOUD_JAW and opening[here].std() < _RESTING_LIPS:
+            # The sound may yet prove to be late or early: what is heard at an edge may be seen beside it
+            about = slice(max(start - MOST_FRAMES, first), min(start + _LISTENED + MOST_FRAMES, last))
+            if jaw[here].std() > _LOUD_JAW and opening[about].std() < _RESTING_LIPS:
                 _put(reasons, here.start, here.stop, OTHER_VOICE)
 
 

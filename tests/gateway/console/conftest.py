@@ -7,7 +7,8 @@ from tests.browser import chromium, console_page
 from tests.gateway.conftest import Stack
 
 
-@pytest.fixture(scope="package")
+# Not wider: the event loop of a browser that stays open gets in the way of every async test after it.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser

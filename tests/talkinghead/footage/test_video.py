@@ -14,6 +14,7 @@ from services.talkinghead.footage.sound import is_silent, read_sound
 from services.talkinghead.footage.takes import find_takes
 from services.talkinghead.footage.video import VideoMaker, plan
 from services.talkinghead.pipeline import TalkingHead
+from services.talkinghead.schemas import FPS, SegmentOptions
 from services.talkinghead.speech.actions import SAMPLE_RATE_HZ
 from tests.talkinghead.videos import gradient, make_video
 
@@ -91,11 +92,15 @@ def test_two_people_in_the_picture_are_left_out(tmp_path: Path, maker: VideoMake
 
 @pytest.mark.slow
 def test_a_talking_head_becomes_clips_and_its_sound_is_brought_in_step(
-    tmp_path: Path, maker: VideoMaker, speaker: SpeakerFrame, example_speech: bytes
+    tmp_path: Path, maker: VideoMaker, talking_head: TalkingHead, example_portrait: bytes, example_speech: bytes
 ):
     """Seven seconds whose sound is 0.2 s late, and the same pictures with the sound of two seconds before."""
+    audio = talking_head.read_speech(example_speech)
+    _, prepared = talking_head.prepare_speech(audio)
+    options = SegmentOptions(first_frame=0, frames=7 * FPS, steps=1)
+    made_frames = talking_head.frames(talking_head.portrait(example_portrait, None), prepared, options, lambda: None)
+    frames = [cv2.resize(frame, (256, 300), interpolation=cv2.INTER_AREA) for frame in made_frames]
     speech = decode_speech(example_speech, 60).samples[: 7 * SAMPLE_RATE_HZ]
-    frames = [speaker(actions) for actions in maker.speech(speech).actions]
     late = np.pad(speech, (SAMPLE_RATE_HZ // 5, 0))
     path = save(tmp_path, make_video(frames, sound=late))
     made = maker(plan(find_takes([path]))[0])
