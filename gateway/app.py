@@ -30,6 +30,7 @@ from gateway.api import (
     verify,
     videos,
     voices,
+    webhooks,
 )
 from gateway.api.outages import answer_outages
 from gateway.api.parts import Parts
@@ -39,6 +40,8 @@ from gateway.settings import GatewaySettings, gateway_settings
 from gateway.storage import Storage
 from gateway.store.database import Database
 from gateway.store.limits import QueueLimits
+from gateway.webhooks.courier import Courier
+from services.common.addresses import OpenInternet
 from services.common.app import create_app
 from services.common.client import ServiceClient
 from services.perception.client import PerceptionClient
@@ -47,7 +50,21 @@ from services.talkinghead.client import TalkingHeadClient
 
 _V1: Final = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False, description="a key; see keys"))])
 """The dependency documents the key in OpenAPI; the guard has let the caller in before."""
-for part in (files, stories, relations, videos, voices, prompts, searches, events, jobs, streams, links, verify):
+for part in (
+    files,
+    stories,
+    relations,
+    videos,
+    voices,
+    prompts,
+    searches,
+    events,
+    jobs,
+    streams,
+    links,
+    verify,
+    webhooks,
+):
     _V1.include_router(part.router)
 
 
@@ -60,6 +77,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         secret=Secret(settings),
         storage=Storage(settings.data_dir),
         bell=Bell(make_celery(settings), settings.redis_url),
+        internet=OpenInternet(loopback=settings.loopback_urls),
         perception=PerceptionClient(settings.perception_url),
         reasoning=ReasoningClient(settings.reasoning_url),
         talkinghead=TalkingHeadClient(settings.talkinghead_url),
@@ -69,10 +87,13 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         parts.database.create_schema()
-        reconciler = asyncio.create_task(Reconciler(settings, parts.database.jobs, parts.storage, parts.bell).run())
+        reconciler = Reconciler(settings, parts.database, parts.storage, parts.bell)
+        courier = Courier(parts.database.outbox, parts.secret, parts.internet)
+        tasks = {asyncio.create_task(reconciler.run()), asyncio.create_task(courier.run())}
         yield
-        reconciler.cancel()
-        await asyncio.wait({reconciler})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         for service in services:
             await service.close()
         parts.bell.close()

@@ -13,6 +13,7 @@ from gateway.storage import Storage
 from gateway.store.database import Database
 from gateway.store.owners import OwnerStore
 from gateway.store.prompts import PromptStore
+from services.common.addresses import OpenInternet
 from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
@@ -25,6 +26,7 @@ class Parts:
     secret: Secret
     storage: Storage
     bell: Bell
+    internet: OpenInternet
     perception: PerceptionClient
     reasoning: ReasoningClient
     talkinghead: TalkingHeadClient

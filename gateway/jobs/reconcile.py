@@ -11,7 +11,7 @@ from gateway.jobs.attempt import job_error
 from gateway.jobs.queue import Bell
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
-from gateway.store.work import JobStore
+from gateway.store.database import Database
 from services.common.errors import ProblemError
 
 _BATCH = 100
@@ -24,8 +24,9 @@ log = structlog.get_logger()
 class Reconciler:
     """Looks every ``reconcile_s``. Each step is a compare-and-set, so that any number of gateways may run one."""
 
-    def __init__(self, settings: GatewaySettings, store: JobStore, storage: Storage, bell: Bell) -> None:
-        self._settings, self._store, self._storage, self._bell = settings, store, storage, bell
+    def __init__(self, settings: GatewaySettings, database: Database, storage: Storage, bell: Bell) -> None:
+        self._settings, self._storage, self._bell = settings, storage, bell
+        self._store, self._outbox = database.jobs, database.outbox
         self._looks = 0
 
     async def run(self) -> None:
@@ -69,6 +70,7 @@ class Reconciler:
             log.info("job_woken", job_id=job_id)
 
     def _erase(self) -> None:
+        self._outbox.erase_old()
         self._storage.remove(self._store.erase_expired())
         folders = self._storage.workspaces()
         for job_id in set(folders) - self._store.unfinished(folders):

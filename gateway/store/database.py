@@ -11,6 +11,7 @@ from gateway.store.limits import QueueLimits
 from gateway.store.owners import OwnerStore
 from gateway.store.prompts import PromptStore
 from gateway.store.tables import APPEND_ONLY, META
+from gateway.store.webhooks import Outbox, WebhookStore
 from gateway.store.work import JobStore
 
 _LIMITS: Final = QueueLimits()
@@ -29,6 +30,7 @@ class Database:
         self.jobs = JobStore(self._engine)
         self.keys = KeyStore(self._engine)
         self.audit = audit.AuditStore(self._engine)
+        self.outbox = Outbox(self._engine)
 
     def of(self, owner: str) -> OwnerStore:
         """What ``owner`` may see and change."""
@@ -37,6 +39,10 @@ class Database:
     def prompts_of(self, owner: str) -> PromptStore:
         """The prompts of ``owner``."""
         return PromptStore(self._engine, owner)
+
+    def webhooks_of(self, owner: str) -> WebhookStore:
+        """The webhooks of ``owner``."""
+        return WebhookStore(self._engine, owner)
 
     def create_schema(self) -> None:
         """Make the tables, and the columns that an older version's tables lack."""

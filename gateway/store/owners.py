@@ -12,9 +12,9 @@ from gateway.store.audit import append
 from gateway.store.limits import QueueLimits
 from gateway.store.statements import (
     change,
+    end,
     erase_jobs,
     file_of,
-    finish,
     insert_file,
     job_of,
     select_file,
@@ -150,7 +150,7 @@ class OwnerStore:
         """A waiting job is canceled at once, a running one is asked to stop, a finished one stays as it is."""
         with self._engine.begin() as sql:
             queued = *self._job(job_id), JOBS.c.status == JobStatus.QUEUED
-            if sql.execute(change(*queued, **finish(JobStatus.CANCELED, retention_s))).rowcount == 0:
+            if not end(sql, *queued, status=JobStatus.CANCELED, retention_s=retention_s):
                 running = *self._job(job_id), JOBS.c.status == JobStatus.RUNNING, ~JOBS.c.cancel_requested
                 sql.execute(change(*running, cancel_requested=True))
         return self.job(job_id)

@@ -9,6 +9,7 @@ from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import UNFINISHED, JobStatus
 from gateway.store.audit import append
 from gateway.store.tables import FILES, JOBS, USES
+from gateway.store.webhooks import announce
 
 _INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at", "retention_s"}
 _JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERNAL]
@@ -51,17 +52,27 @@ def change(*where: sa.ColumnElement[bool], **values: Any) -> sa.Update:
     return sa.update(JOBS).where(*where).values(version=JOBS.c.version + 1, changed_at=time.time(), **values)
 
 
-def finish(status: JobStatus, retention_s: float) -> dict[str, Any]:
-    """The values of a job that has come to its end; ``retention_s`` is for those that brought none of their own."""
+def end(
+    sql: sa.Connection, *which: sa.ColumnElement[bool], status: JobStatus, retention_s: float, **values: Any
+) -> list[str]:
+    """Bring jobs to their end and have it announced -> their ids.
+
+    ``retention_s`` is for those that brought none of their own.
+    """
     now = time.time()
-    return {
-        "status": status,
-        "stage": "finished",
-        "finished_at": now,
-        "expires_at": now + sa.func.coalesce(JOBS.c.retention_s, retention_s),
-        "finish_expected_at": None,
-        "lease_until": None,
-    }
+    ended = change(
+        *which,
+        status=status,
+        stage="finished",
+        finished_at=now,
+        expires_at=now + sa.func.coalesce(JOBS.c.retention_s, retention_s),
+        finish_expected_at=None,
+        lease_until=None,
+        **values,
+    )
+    ids = list(sql.execute(ended.returning(JOBS.c.id)).scalars())
+    announce(sql, ids)
+    return ids
 
 
 def unfinished_readers(file_id: Any) -> sa.Select[Any]:

@@ -138,3 +138,44 @@ ACTIVATIONS: Final = sa.Table(
     sa.Column("prompt_id", sa.String(32), sa.ForeignKey("prompts.id"), nullable=False),
     sa.Index("activations_by_owner", "owner", "taxonomy", "id"),
 )
+
+WEBHOOKS: Final = sa.Table(
+    "webhooks",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False, index=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", sa.JSON, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("rotated_at", sa.Double),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("disabled_at", sa.Double),
+)
+
+WEBHOOK_MESSAGES: Final = sa.Table(
+    "webhook_messages",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("webhook_id", sa.String(32), sa.ForeignKey("webhooks.id"), nullable=False),
+    sa.Column("job_id", sa.String(32), nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Double, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False, index=True),
+    sa.UniqueConstraint("webhook_id", "job_id"),
+    sa.Index("messages_by_time", "state", "next_at"),
+)
+"""No foreign key to its job, which may be erased before its end could be told."""
+
+WEBHOOK_TRIES: Final = sa.Table(
+    "webhook_tries",
+    META,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("message_id", sa.String(32), sa.ForeignKey("webhook_messages.id"), nullable=False, index=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("took_s", sa.Double, nullable=False),
+)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import TERMINAL, UNFINISHED, JobStatus, sources
 from gateway.store.audit import append
-from gateway.store.statements import change, erase_jobs, finish, insert_file, job_of, select_job, unfinished_readers
+from gateway.store.statements import change, end, erase_jobs, insert_file, job_of, select_job, unfinished_readers
 from gateway.store.tables import FILES, JOBS
 
 
@@ -106,17 +106,19 @@ class JobStore:
         retention_s: float,
     ) -> bool:
         """running -> succeeded together with its file; False (and nothing stored) for an old fence or a cancel."""
-        statement = change(
-            *_held(job_id, fence),
-            ~JOBS.c.cancel_requested,
-            **finish(JobStatus.SUCCEEDED, retention_s),
-            output=output,
-            warnings=warnings,
-            progress=1.0,
-            steps_done=JOBS.c.steps_total,
-        )
         with self._engine.begin() as sql:
-            if sql.execute(statement).rowcount == 0:
+            ended = end(
+                sql,
+                *_held(job_id, fence),
+                ~JOBS.c.cancel_requested,
+                status=JobStatus.SUCCEEDED,
+                retention_s=retention_s,
+                output=output,
+                warnings=warnings,
+                progress=1.0,
+                steps_done=JOBS.c.steps_total,
+            )
+            if not ended:
                 return False
             owner = sql.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == job_id)).scalar_one()
             insert_file(sql, file, owner)
@@ -126,14 +128,13 @@ class JobStore:
     def fail(self, job_id: str, fence: int, error: dict[str, Any], retention_s: float) -> bool:
         """running -> failed; False for an old fence."""
         with self._engine.begin() as sql:
-            statement = change(*_held(job_id, fence), **finish(JobStatus.FAILED, retention_s), error=error)
-            return sql.execute(statement).rowcount == 1
+            held = _held(job_id, fence)
+            return bool(end(sql, *held, status=JobStatus.FAILED, retention_s=retention_s, error=error))
 
     def confirm_cancel(self, job_id: str, fence: int, retention_s: float) -> bool:
         """running -> canceled, by the worker that has stopped; False for an old fence."""
         with self._engine.begin() as sql:
-            statement = change(*_held(job_id, fence), **finish(JobStatus.CANCELED, retention_s))
-            return sql.execute(statement).rowcount == 1
+            return bool(end(sql, *_held(job_id, fence), status=JobStatus.CANCELED, retention_s=retention_s))
 
     def release(self, job_id: str, fence: int) -> bool:
         """running -> queued by a worker that stops in good order: this attempt does not count."""
@@ -155,9 +156,10 @@ class JobStore:
         """Jobs whose worker is gone and which shall not run again: canceled where asked, failed with ``error``."""
         lost = JOBS.c.status == JobStatus.RUNNING, JOBS.c.lease_until < time.time()
         with self._engine.begin() as sql:
-            canceled = change(*lost, JOBS.c.cancel_requested, **finish(JobStatus.CANCELED, retention_s))
-            failed = change(*lost, JOBS.c.attempt >= max_attempts, **finish(JobStatus.FAILED, retention_s), error=error)
-            return int(sql.execute(canceled).rowcount + sql.execute(failed).rowcount)
+            asked, spent = (*lost, JOBS.c.cancel_requested), (*lost, JOBS.c.attempt >= max_attempts)
+            canceled = end(sql, *asked, status=JobStatus.CANCELED, retention_s=retention_s)
+            failed = end(sql, *spent, status=JobStatus.FAILED, retention_s=retention_s, error=error)
+            return len(canceled + failed)
 
     def queue_length(self) -> int:
         with self._engine.connect() as sql:

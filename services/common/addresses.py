@@ -19,6 +19,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 """(host, port) -> its addresses. Raises ``OSError`` where it has none."""
 
 _LONGEST_URL: Final = 2000
+_RESOLVE_S: Final = 5.0
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """All that was ever given to the internet: outside lie loopback, link-local, site-local, unique local, multicast."""
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -59,9 +60,12 @@ class OpenInternet:
     async def check(self, url: str, param: str) -> None:
         """May ``url`` be called, as its name resolves now? Raises ``address_refused``."""
         try:
-            await self.addresses(httpx.URL(url), param)
+            async with asyncio.timeout(_RESOLVE_S):
+                await self.addresses(httpx.URL(url), param)
         except httpx.InvalidURL as error:
             raise _refused(param, url, f"is no URL ({error})") from None
+        except TimeoutError:
+            raise _refused(param, url, f"was not resolved within {_RESOLVE_S:.0f} s") from None
 
     async def addresses(self, url: httpx.URL, param: str = "url") -> list[str]:
         """The addresses by which ``url`` may be called. Raises ``address_refused``."""

@@ -53,6 +53,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     "input_missing": ProblemKind(409, "The service does not hold this input; send the file"),
     "canceled": ProblemKind(499, "The caller went away or canceled"),
     "rate_limited": ProblemKind(429, "Too many requests", retryable=True),
+    "too_many_webhooks": ProblemKind(422, "There are enough webhooks already"),
     "too_many_jobs": ProblemKind(429, "Too many jobs are not finished", retryable=True),
     "compute_exhausted": ProblemKind(429, "The day's computing time is spent", retryable=True),
     "queue_full": ProblemKind(503, "Too many jobs wait already", retryable=True),

@@ -115,6 +115,7 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         reasoning_url=fakes_url,
         talkinghead_url=fakes_url,
         keys_required=False,
+        loopback_urls=True,
         max_upload_bytes=8 << 20,
         early_check_s=2,
         segment_frames=10,

@@ -26,6 +26,7 @@ WITHOUT_ID = {
     "/v1/prompts/rollback",
     "/v1/prompt-searches",
     "/v1/evaluations",
+    "/v1/webhooks",
     "/metrics",
 }
 
@@ -39,7 +40,8 @@ def things(caller: Caller) -> tuple[httpx.Client, dict[str, str]]:
     job_id = answer.json()["id"]
     assert '"status":"succeeded"' in ann.get(f"/v1/jobs/{job_id}/events").text
     prompt_id = ann.post("/v1/prompts", json=PROMPT).json()["id"]
-    return ann, {"files": file_id, "jobs": job_id, "prompts": prompt_id}
+    webhook_id = ann.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/"}).json()["id"]
+    return ann, {"files": file_id, "jobs": job_id, "prompts": prompt_id, "webhooks": webhook_id}
 
 
 def test_every_route_with_an_id_answers_a_stranger_as_if_there_were_nothing(
@@ -49,7 +51,7 @@ def test_every_route_with_an_id_answers_a_stranger_as_if_there_were_nothing(
     bob = caller("bob")
     asked = 0
     for method, pattern in all_calls(guarded):
-        found = re.fullmatch(r"/v1/(files|jobs|prompts)/1(.*)", pattern)
+        found = re.fullmatch(r"/v1/(files|jobs|prompts|webhooks)/1(.*)", pattern)
         if found is None:
             continue
         kind, rest = found.groups()
@@ -60,15 +62,16 @@ def test_every_route_with_an_id_answers_a_stranger_as_if_there_were_nothing(
         if method != "HEAD":
             blank = {"request_id": "", "detail": ""}
             assert theirs.json() | blank == nobodys.json() | blank, (method, pattern)
-    assert asked >= 17
+    assert asked >= 22
     assert ann.get(f"/v1/files/{ids['files']}").status_code == 200  # nothing was erased
     assert ann.get(f"/v1/jobs/{ids['jobs']}").json()["status"] == "succeeded"
     assert ann.get(f"/v1/prompts/{ids['prompts']}").json()["active"] is False
+    assert ann.delete(f"/v1/webhooks/{ids['webhooks']}").status_code == 204
 
 
 def test_every_route_is_in_the_matrix_or_takes_no_id(guarded: Guarded):
     rest = {path for _, path in all_calls(guarded) if path.startswith("/v1/")} - WITHOUT_ID
-    assert all(re.match(r"/v1/(files|jobs|prompts)/1", path) for path in rest), rest
+    assert all(re.match(r"/v1/(files|jobs|prompts|webhooks)/1", path) for path in rest), rest
 
 
 def test_the_stream_of_all_jobs_tells_nothing_of_anothers(caller: Caller, things: tuple[httpx.Client, dict[str, str]]):

@@ -1,0 +1,35 @@
+"""What a webhook says: that a job is over, and how. Nothing of what the job was about."""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.jobs.state import JobStatus
+
+
+class Event(StrEnum):
+    SUCCEEDED = "job.succeeded"
+    FAILED = "job.failed"
+    CANCELED = "job.canceled"
+
+
+def event_of(status: str) -> Event:
+    return {
+        JobStatus.SUCCEEDED: Event.SUCCEEDED,
+        JobStatus.FAILED: Event.FAILED,
+        JobStatus.CANCELED: Event.CANCELED,
+    }[JobStatus(status)]
+
+
+def body_of(job_id: str, kind: str, status: str, finished_at: float, error: dict[str, Any] | None) -> str:
+    """The JSON that is signed and sent, the same at every try. An error's message may quote a caller: it stays here."""
+    data = {
+        "id": job_id,
+        "kind": kind,
+        "status": status,
+        "error": None if error is None else {name: error[name] for name in ("code", "param", "retryable")},
+        "url": f"/v1/jobs/{job_id}",
+    }
+    moment = datetime.fromtimestamp(finished_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"type": event_of(status), "timestamp": moment, "data": data}, separators=(",", ":"))
