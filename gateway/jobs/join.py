@@ -1,4 +1,4 @@
-"""Segments of pictures and the sound track -> one MP4, without encoding anything again."""
+"""Segments of pictures, the sound track and the captions -> one MP4, without encoding anything again."""
 
 import heapq
 import io
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+
+from gateway.jobs.captions import add_track, caption_packets
+from services.talkinghead.schemas import Caption
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,11 @@ class JoinedVideo:
     duration_s: float
 
 
-def join(segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fraction) -> JoinedVideo:
-    """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``.
+def join(
+    segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fraction, captions: Sequence[Caption] = ()
+) -> JoinedVideo:
+    """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``; with a track of
+    timed text where there are ``captions``.
 
     The index stands before the data ("faststart"), so that playing begins while the file is still being loaded.
     Raises ValueError where the segments were not encoded alike.
@@ -35,9 +41,10 @@ def join(segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fractio
         audio = sound.streams.audio[0]
         pictures = _pictures(segments, fps, output.add_stream_from_template(first.streams.video[0]))
         speech = _packets(sound, audio, output.add_stream_from_template(audio))
+        told = caption_packets(captions, add_track(output)) if captions else iter(())
         frames = 0
         # Sound and pictures lie side by side in the file, as a player reads them.
-        for packet in heapq.merge(pictures, speech, key=lambda packet: packet.dts * packet.time_base):
+        for packet in heapq.merge(pictures, speech, told, key=lambda packet: packet.dts * packet.time_base):
             frames += packet.stream.type == "video"
             output.mux(packet)
         width, height = first.streams.video[0].width, first.streams.video[0].height

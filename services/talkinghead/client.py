@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Self
 
 import httpx
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
@@ -20,6 +20,7 @@ from services.common.client import ServiceClient
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import (
     FPS,
+    Caption,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -32,6 +33,9 @@ from services.talkinghead.schemas import (
 )
 
 REPORT_HEADER = "X-Report"
+
+CAPTIONS: Final = TypeAdapter(list[Caption])
+"""As they lie in a prepared speech: JSON."""
 
 SPEECH_MARGIN_FRAMES: Final = 10
 """Frames of speech on either side of a segment that its own look at: 8 by the windows of the audio features, 1 by a
@@ -63,6 +67,14 @@ def read_soundtrack(prepared: Path) -> bytes:
     """The sound (AAC in MP4) of a prepared speech: this part alone, the rest may be many times as long."""
     with safe_open(prepared, framework="numpy") as stored:
         return bytes(stored.get_tensor("soundtrack").tobytes())
+
+
+def read_captions(prepared: Path) -> list[Caption]:
+    """The sentences of a prepared text and when each is spoken; none of a speech that was a sound file."""
+    with safe_open(prepared, framework="numpy") as stored:
+        # A speech that was prepared before there were captions has none.
+        told = stored.get_tensor("captions").tobytes() if "captions" in stored.keys() else b"[]"  # noqa: SIM118
+    return CAPTIONS.validate_json(told)
 
 
 def pack_segment(video: bytes, state: bytes) -> bytes:

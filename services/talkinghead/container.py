@@ -1,4 +1,4 @@
-"""Prepared speech as a safetensors file: what a segment and the sound track need, and nothing of the words."""
+"""Prepared speech as a safetensors file: what a segment, the sound track and the captions need."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from services.common.errors import ProblemError
+from services.talkinghead.client import CAPTIONS
 from services.talkinghead.difftalk.audio_encoder import REACH, windows_between
+from services.talkinghead.schemas import Caption
 from services.talkinghead.speech.actions import ACTIONS
 
 
@@ -20,6 +22,7 @@ class PreparedSpeech:
     actions: NDArray[np.float32]  # (T, 11), free of jitter
     features: NDArray[np.float32]  # (2 T, n) at 50 Hz, of the kind that the model was trained with
     soundtrack: bytes = b""  # AAC in MP4; a slice has none
+    captions: tuple[Caption, ...] = ()  # of a text that is spoken; a slice has none
     first_frame: int = 0
     """Of the whole speech: where the arrays begin."""
     frames_in_all: int | None = None
@@ -46,6 +49,7 @@ class PreparedSpeech:
                 "actions": np.ascontiguousarray(self.actions),
                 "features": np.ascontiguousarray(self.features),
                 "soundtrack": np.frombuffer(self.soundtrack, np.uint8),
+                "captions": np.frombuffer(CAPTIONS.dump_json(list(self.captions)), np.uint8),
                 "span": np.array([self.first_frame, self.frames], np.int64),
             }
         )
@@ -58,6 +62,7 @@ class PreparedSpeech:
             arrays = load(data)
             actions, features = (np.asarray(arrays[key], np.float32) for key in ("actions", "features"))
             soundtrack = arrays["soundtrack"].tobytes() if "soundtrack" in arrays else b""
+            captions = CAPTIONS.validate_json(arrays["captions"].tobytes()) if "captions" in arrays else []
             first, frames = (int(place) for place in arrays["span"])
         except (SafetensorError, KeyError, ValueError) as error:
             raise ProblemError(
@@ -74,7 +79,7 @@ class PreparedSpeech:
                 f"speech: its arrays have the shapes {shapes}, from frame {first} of {frames} on",
                 param="speech",
             )
-        return cls(actions, features, soundtrack, first, frames)
+        return cls(actions, features, soundtrack, tuple(captions), first, frames)
 
     def _check(self, first: int, last: int) -> None:
         here = self.first_frame, self.first_frame + len(self.actions)

@@ -102,7 +102,7 @@ class TalkingHead:
             )
         actions = smooth_actions(self._models.speech(audio.samples).actions)
         features = self._models.features(Heard(audio.samples, actions, supplied))
-        prepared = PreparedSpeech(actions, features, audio.soundtrack)
+        prepared = PreparedSpeech(actions, features, audio.soundtrack, audio.captions)
         warnings = list(audio.warnings)
         if not prepared.actions.any():
             warnings.append("speech: no voice was heard in it; the mouth stays shut")

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from services.common.errors import ProblemError
-from services.talkinghead.client import read_soundtrack, slice_speech
+from services.talkinghead.client import read_captions, read_soundtrack, slice_speech
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.difftalk.audio_encoder import audio_windows
+from services.talkinghead.schemas import Caption
+
+CAPTIONS = (Caption(begin_s=0.0, end_s=0.5, text="Good morning."), Caption(begin_s=0.5, end_s=1.2, text="Schön."))
 
 
 def prepared(frames: int = 3, vectors: int | None = None) -> PreparedSpeech:
@@ -16,6 +19,7 @@ def prepared(frames: int = 3, vectors: int | None = None) -> PreparedSpeech:
         rng.random((frames, 11), dtype=np.float32),
         rng.random((2 * frames if vectors is None else vectors, 5), dtype=np.float32),
         b"sound",
+        CAPTIONS,
     )
 
 
@@ -25,6 +29,7 @@ def test_what_was_prepared_comes_back_bit_for_bit():
     for name in ("actions", "features"):
         assert np.array_equal(getattr(read, name), getattr(speech, name))
     assert read.soundtrack == b"sound"
+    assert read.captions == CAPTIONS
     assert (read.first_frame, read.frames) == (0, 3)
 
 
@@ -77,3 +82,8 @@ def test_frames_that_a_slice_does_not_hold_are_named(tmp_path: Path):
 def test_the_sound_is_read_alone(tmp_path: Path):
     (tmp_path / "speech").write_bytes(prepared().to_bytes())
     assert read_soundtrack(tmp_path / "speech") == b"sound"
+
+
+def test_the_captions_are_read_from_the_file_alone(tmp_path: Path):
+    (tmp_path / "speech").write_bytes(prepared().to_bytes())
+    assert read_captions(tmp_path / "speech") == list(CAPTIONS)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.talkinghead.audio.soundtrack import SoundtrackWriter
+from services.talkinghead.schemas import Caption
 
 FEATURE_RATE_HZ: Final = 16000
 
@@ -26,7 +27,10 @@ _LEVEL_WINDOW: Final = FEATURE_RATE_HZ // 10
 
 @dataclass(frozen=True)
 class SpeechAudio:
-    """Decoded speech: ``samples`` float32 mono 16 kHz in [-1, 1]; ``soundtrack`` AAC in MP4, as long as the speech."""
+    """Decoded speech: ``samples`` float32 mono 16 kHz in [-1, 1]; ``soundtrack`` AAC in MP4, as long as the speech.
+
+    ``captions`` are there where it was made from a text.
+    """
 
     samples: NDArray[np.float32]
     soundtrack: bytes
@@ -34,6 +38,7 @@ class SpeechAudio:
     sample_rate_hz: int
     channels: int
     warnings: list[str]
+    captions: tuple[Caption, ...] = ()
 
 
 def decode_speech(data: bytes, max_duration_s: float) -> SpeechAudio:

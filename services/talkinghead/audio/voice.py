@@ -1,14 +1,17 @@
 """Text -> speech by packaged voices (hibari-tts, English)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from hibari import Hibari
 from hibari.voices import ASSETS, DEFAULT, VOICES, cache_dir, sha256_of
+from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.talkinghead.audio.decode import SpeechAudio, encode_speech
-from services.talkinghead.schemas import VoiceView
+from services.talkinghead.schemas import Caption, VoiceView
 
 MAX_CHARACTERS: Final = 5000
 
@@ -38,6 +41,8 @@ class Voices:
     def speak(self, text: str, rate: float, max_duration_s: float, voice: str | None = None) -> SpeechAudio:
         """``rate`` 0.5 (slow) to 2 (fast) sets the lengths of the voice's phonemes; its pitch stays.
 
+        The voice reads sentence by sentence, so that the captions' times are those of its samples.
+
         Raises invalid_request (unknown voice; empty text, more than ``MAX_CHARACTERS``, nothing that can be spoken),
         audio_too_long.
         """
@@ -47,7 +52,7 @@ class Voices:
             raise ProblemError(
                 "invalid_request", f"text: {len(text)} characters; at most {MAX_CHARACTERS} are spoken", param="text"
             )
-        samples = self._voice(DEFAULT if voice is None else voice)(text, speed=rate, seed=_SEED)
+        samples, captions = _read(self._voice(DEFAULT if voice is None else voice), text, rate)
         if not len(samples):
             raise ProblemError("invalid_request", f"text: nothing in {text[:40]!r} can be spoken", param="text")
         duration_s = len(samples) / Hibari.sample_rate
@@ -57,7 +62,7 @@ class Voices:
                 f"text: it lasts {duration_s:.0f} s spoken; the limit is {max_duration_s:g} s",
                 param="text",
             )
-        return encode_speech(samples, Hibari.sample_rate)
+        return replace(encode_speech(samples, Hibari.sample_rate), captions=captions)
 
     def _voice(self, name: str) -> Hibari:
         if name not in self._loaded:
@@ -71,6 +76,21 @@ class Voices:
                 raise ProblemError("model_unavailable", f"voice: {path} is not the published file of {name!r}")
             self._loaded[name] = Hibari(name, model=str(path), threads=self._threads)
         return self._loaded[name]
+
+
+def _read(reader: Hibari, text: str, rate: float) -> tuple[NDArray[np.float32], tuple[Caption, ...]]:
+    """(N,) samples of the whole text and its sentences; one that makes no sound has no caption."""
+    noise = np.random.default_rng(_SEED)
+    parts, captions, samples = [np.zeros(0, np.float32)], [], 0
+    for sentence in Hibari.split_sentences(text):
+        begin = samples
+        for phonemes in reader.phonemize(sentence):  # several where the sentence is too long for the voice
+            parts.append(reader.from_ids(reader.ids(phonemes), rate, noise))
+            samples += len(parts[-1])
+        if samples > begin:
+            begin_s, end_s = begin / Hibari.sample_rate, samples / Hibari.sample_rate
+            captions.append(Caption(begin_s=begin_s, end_s=end_s, text=" ".join(sentence.split())))
+    return np.concatenate(parts), tuple(captions)
 
 
 def _path(name: str) -> Path:

@@ -20,6 +20,23 @@ def test_a_text_is_spoken_and_the_same_text_gives_the_same_samples(reader):
     assert np.array_equal(first.samples, second.samples)
 
 
+def test_each_sentence_is_a_caption_from_its_first_sample_to_its_last(reader):
+    text = "Good morning,  to you.\nHow are you today?\n\u2605"
+    spoken = reader.speak(text, 1.0, 60)
+    alone = reader.speak("Good morning, to you.", 1.0, 60)
+
+    assert [caption.text for caption in spoken.captions] == ["Good morning, to you.", "How are you today?"]
+    first, second = spoken.captions
+    assert (first.begin_s, first.end_s) == (0, alone.duration_s)
+    assert (second.begin_s, second.end_s) == (first.end_s, spoken.duration_s)
+
+
+def test_a_sentence_too_long_for_the_voice_is_one_caption(reader):
+    spoken = reader.speak("One more word, " * 60 + "and done.", 2.0, 120)
+    assert len(spoken.captions) == 1
+    assert spoken.captions[0].end_s == spoken.duration_s
+
+
 def test_a_higher_rate_is_shorter(reader):
     slow, fast = (reader.speak("Good morning to you.", rate, 60).duration_s for rate in (0.7, 1.6))
     assert fast < 0.6 * slow
