@@ -22,6 +22,9 @@ _BLOCK_BYTES: Final = 1 << 20
 _ORPHAN_AGE_S: Final = 3600.0
 """A file without a row may be an upload that is just arriving; after this it is one whose process died."""
 
+_ARRIVING_S: Final = 5.0
+"""A folder without a job may be that of a job that is just being accepted."""
+
 
 class Storage:
     """Files below ``root``."""
@@ -76,9 +79,11 @@ class Storage:
     def remove_workspace(self, job_id: str) -> None:
         shutil.rmtree(self.workspace(job_id), ignore_errors=True)
 
-    def workspaces(self) -> list[str]:
-        """Ids of the jobs that have a folder."""
-        return [folder.name for folder in self._jobs.iterdir()]
+    def old_workspaces(self) -> list[str]:
+        """Ids of the jobs whose folder was last added to more than a few seconds ago."""
+        limit = time.time() - _ARRIVING_S
+        with os.scandir(self._jobs) as entries:
+            return [entry.name for entry in entries if _modified_at(entry) < limit]
 
     def old_files(self) -> list[str]:
         """Ids (or names of abandoned parts) of files that are older than an hour."""

@@ -1,4 +1,4 @@
-"""Signed links: for a while, whoever holds one may read one file or one job's result, stream and events.
+"""Signed links: for a while, whoever holds one may read one file or one job's result, stream, captions and events.
 
 For players, browsers and apps that cannot send a key. A link dies with the key that made it.
 """
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode
 from gateway.access.secret import Secret
 
 _PURPOSE: Final = "signed links"
-_READABLE: Final = re.compile(r"(/v1/(?:files|jobs)/[^/]+)/(?:content|events|stream\.m3u8|stream/[^/]+)")
+_READABLE: Final = re.compile(r"(/v1/(?:files|jobs)/[^/]+)/(?:content|events|stream\.m3u8|stream/[^/]+|captions\.vtt)")
 
 
 @dataclass(frozen=True)

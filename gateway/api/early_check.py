@@ -1,15 +1,20 @@
-"""Looks at a video's portrait and speech before the job is accepted."""
+"""Looks at what a video or a narration is made of before the job is accepted."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 
 from gateway.api.parts import Parts
-from gateway.jobs.inputs import PORTRAIT, SPEECH, VideoInput
-from gateway.jobs.workspace import Workspace
-from gateway.storage import Storage
+from gateway.jobs.inputs import PERCEPTION, PORTRAIT, SPEECH, NarrationInput, VideoInput
+from gateway.jobs.narration import PHOTO
+from gateway.jobs.workspace import QUESTION, Workspace
+from gateway.narration.question import NarrationQuestion
+from gateway.storage import write_whole
 from services.common.errors import ProblemError
+from services.perception.schemas import Story
 from services.talkinghead.client import Input
 from services.talkinghead.schemas import PortraitReport, SpeechReport
 
@@ -31,9 +36,12 @@ class EarlyCheck:
 
     async def run(self) -> None:
         """Raises what is wrong with the input. A service that is busy or away is left to the job."""
+        await self._unless_busy(self._ask)
+
+    async def _unless_busy(self, ask: Callable[[], Awaitable[None]]) -> None:
         try:
             async with asyncio.timeout(self._parts.settings.early_check_s):
-                await self._ask()
+                await ask()
         except TimeoutError:
             log.info("early_check_left_to_job", reason="timeout")
         except ProblemError as error:
@@ -47,17 +55,55 @@ class EarlyCheck:
         portrait = await asyncio.to_thread(Input.of, storage.path(wanted.portrait))
         fit = await service.portrait(portrait, wanted.portrait_options(), self._request_id)
         self._portrait = fit, time.monotonic() - began
+        if wanted.text is None and wanted.speech is None:  # a script that the job writes
+            return
         began = time.monotonic()
         source: str | bytes = wanted.text or storage.path(str(wanted.speech)).read_bytes()
         features = None if wanted.features is None else storage.path(wanted.features).read_bytes()
         report, prepared = await service.speech(source, wanted.speech_options(), features, self._request_id)
         self._speech = report, prepared, time.monotonic() - began
 
-    def hand_over(self, storage: Storage, job_id: str) -> None:
-        """Keep for the job what was found out; it does the rest."""
-        kept = Workspace(storage.workspace(job_id))
+    def hand_over(self, folder: Path) -> None:
+        """Keep in the job's folder what was found out; the job does the rest."""
+        kept = Workspace(folder)
         if self._portrait:
             kept.put(PORTRAIT, self._portrait[0], self._portrait[1])
         if self._speech:
             report, prepared, seconds = self._speech
             kept.put(SPEECH, report, seconds, prepared)
+
+
+class EarlySight(EarlyCheck):
+    """The same for a narration, whose photo is looked at first."""
+
+    def __init__(
+        self, parts: Parts, wanted: NarrationInput, request_id: str, *, question: NarrationQuestion, photo: bytes | None
+    ) -> None:
+        super().__init__(parts, wanted, request_id)
+        self._question, self._photo = question, photo
+        self._seen: tuple[Story, float] | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        return (self._seen[0].warnings if self._seen else []) + super().warnings
+
+    async def run(self) -> None:
+        await self._unless_busy(self._look)
+        if self._photo is None or self._seen:
+            self._question.check(self._seen and self._seen[0])
+        await super().run()
+
+    async def _look(self) -> None:
+        if self._photo is not None:
+            began = time.monotonic()
+            seen = await self._parts.perception.story(self._photo, self._question.look, self._request_id)
+            self._seen = seen, time.monotonic() - began
+
+    def hand_over(self, folder: Path) -> None:
+        """The photo itself is left to the job only where it could not be looked at yet."""
+        super().hand_over(folder)
+        write_whole(folder / QUESTION, self._question.model_dump_json().encode())
+        if self._seen:
+            Workspace(folder).put(PERCEPTION, *self._seen)
+        elif self._photo is not None:
+            write_whole(folder / PHOTO, self._photo)

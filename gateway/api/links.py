@@ -22,9 +22,10 @@ _JOB: Final = "/v1/jobs/019a3c5e8a30c0ffee0123456789abcd"
 _JOB_EXAMPLE: Final = _FILE_EXAMPLE | {
     "content": f"{_JOB}/content?{_QUERY}",
     "stream": f"{_JOB}/stream.m3u8?{_QUERY}",
+    "captions": f"{_JOB}/captions.vtt?{_QUERY}",
     "events": f"{_JOB}/events?{_QUERY}",
 }
-_ENDS: Final = {"content": "content", "stream": "stream.m3u8", "events": "events"}
+_ENDS: Final = {"content": "content", "stream": "stream.m3u8", "captions": "captions.vtt", "events": "events"}
 
 ExpiresIn = Annotated[int, Body(ge=1, le=7 * 86400, embed=True, description="seconds; at most a week", examples=[600])]
 
@@ -44,6 +45,7 @@ class JobLinks(FileLinks):
     model_config = ConfigDict(json_schema_extra={"examples": [_JOB_EXAMPLE]})
 
     stream: str = Field(description="HLS playlist; the pieces it names carry the same signature")
+    captions: str = Field(description="WebVTT, of a job whose `captions` is not null")
     events: str
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Form, Request
+from fastapi import Depends, Form, Header, Request
 
 from gateway.access.caller import caller_of
 from gateway.access.secret import Secret
@@ -59,5 +59,9 @@ MyPrompts = Annotated[PromptStore, Depends(_my_prompts)]
 ExpiresInField = Annotated[
     int | None,
     Form(ge=60, le=30 * 86400, description="seconds after which it is erased, for a job from its end on"),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
 ]
 RequestId = Annotated[str, Depends(_request_id)]

@@ -1,6 +1,5 @@
 """/v1/relations: photo or story -> how the people in it relate, and the social graph."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
@@ -13,12 +12,12 @@ from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
 from gateway.api.problems import problems
 from gateway.api.prompts import active_prompt
 from gateway.api.stories import story_options
+from gateway.api.taxonomies import check_taxonomy, taxonomy_field
+from gateway.people import check_people, people_in
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
 from services.perception.schemas import Box, Person, Story, StoryOptions, Thing
-from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse, Taxonomy
-
-_PERSON: Final = re.compile(r"<(P[1-9][0-9]*)>")
+from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -163,10 +162,8 @@ async def relate(request: Request, parts: PartsDep, prompts: MyPrompts, request_
     if photo is not None:
         seen = await parts.perception.story(photo, options, request_id)
         question = question.model_copy(update={"story": seen.story})
-    symbols = (
-        [person.symbol for person in seen.people] if seen else sorted(set(_PERSON.findall(question.story)), key=_n)
-    )
-    _check_people(symbols, question.pairs, "story" if seen is None else "photo")
+    symbols = [person.symbol for person in seen.people] if seen else people_in(question.story)
+    check_people(symbols, question.pairs or [], "story" if seen is None else "photo", "pairs")
     prompt = await active_prompt(prompts, question.taxonomy)
     asked = RelationsRequest.model_validate(question.model_dump() | {"prompt": prompt})
     answer = await parts.reasoning.relations(asked, request_id)
@@ -186,11 +183,10 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         if photo is not None and not isinstance(photo, UploadFile):
             raise ProblemError("invalid_request", "photo: it is a text field; send it as a file", param="photo")
         content = None if photo is None else await read_photo(photo)
-    taxonomy = json_field("taxonomy", asked.taxonomy) if asked.taxonomy.lstrip().startswith("{") else asked.taxonomy
     question = {
         "story": asked.story or "",
         "pairs": json_field("pairs", asked.pairs),
-        "taxonomy": taxonomy,
+        "taxonomy": taxonomy_field(asked.taxonomy),
         "explain": asked.explain,
         "abstain_below": asked.abstain_below,
         "leave_out_sensitive": asked.leave_out_sensitive,
@@ -203,17 +199,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
 
 def _question(values: Any) -> RelationsQuestion:
     """The checked question. Raises ``invalid_request``, or ``taxonomy_invalid`` with what is wrong about an own one."""
-    taxonomy = values.get("taxonomy", "pisc") if isinstance(values, dict) else "pisc"
-    if isinstance(taxonomy, dict):
-        try:
-            Taxonomy.model_validate(taxonomy)
-        except ValidationError as error:
-            fault = validation_problem(error.errors())
-            raise ProblemError("taxonomy_invalid", f"taxonomy.{fault.detail}", param="taxonomy") from None
-    elif taxonomy not in ("pisc", "pipa"):
-        raise ProblemError(
-            "taxonomy_invalid", f"taxonomy: {taxonomy!r} is not pisc, pipa or a JSON object", param="taxonomy"
-        )
+    check_taxonomy(values.get("taxonomy", "pisc") if isinstance(values, dict) else "pisc")
     return _validated(RelationsQuestion, values)
 
 
@@ -222,21 +208,6 @@ def _validated(model: type[Model], values: Any) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         raise validation_problem(error.errors()) from None
-
-
-def _check_people(symbols: Sequence[str], pairs: Sequence[tuple[str, str]] | None, where: str) -> None:
-    """Raises ``no_person``, ``one_person``, ``unknown_person``."""
-    if not symbols:
-        raise ProblemError("no_person", f"{where}: it shows 0 people; a relation needs 2", param=where)
-    if len(symbols) == 1:
-        raise ProblemError("one_person", f"{where}: it shows 1 person; a relation needs 2", param=where)
-    for first, second in pairs or []:
-        for symbol in (first, second):
-            if symbol not in symbols:
-                known = ", ".join(symbols)
-                raise ProblemError("unknown_person", f"pairs: {symbol} is not one of {known}", param="pairs")
-        if first == second:
-            raise ProblemError("invalid_request", f"pairs: {first}, {second} is one person twice", param="pairs")
 
 
 def _answer(story: str, seen: Story | None, symbols: Sequence[str], answer: RelationsResponse) -> RelationsAnswer:
@@ -265,8 +236,3 @@ def _answer(story: str, seen: Story | None, symbols: Sequence[str], answer: Rela
 def _edge(relation: Relation) -> Edge:
     source, target = relation.pair
     return Edge(source=source, target=target, label=relation.label, probability=relation.probabilities[relation.label])
-
-
-def _n(symbol: str) -> int:
-    """P10 comes after P2."""
-    return int(symbol[1:])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.jobs.inputs import VIDEO
+from gateway.jobs.inputs import FILMS
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import JobStatus
 
@@ -48,6 +48,7 @@ _JOB_EXAMPLE: Final[dict[str, Any]] = {
     },
     "output": None,
     "stream": "/v1/jobs/019a3c5e8a30c0ffee0123456789abcd/stream.m3u8",
+    "captions": None,
     "warnings": [],
     "error": None,
 }
@@ -98,6 +99,7 @@ class JobView(BaseModel):
     stream: str | None = Field(
         description="HLS playlist of a video that is being made or is finished; null until there is something to watch"
     )
+    captions: str | None = Field(description="WebVTT of a video whose text is read aloud; null until it can be watched")
     warnings: list[str]
     error: JobError | None
 
@@ -143,6 +145,7 @@ def job_view(job: Job) -> JobView:
         input=job.input,
         output=output,
         stream=f"/v1/jobs/{job.id}/stream.m3u8" if _can_be_watched(job) else None,
+        captions=f"/v1/jobs/{job.id}/captions.vtt" if _can_be_watched(job) and job.input["speech"] is None else None,
         warnings=job.warnings,
         error=None if job.error is None else JobError.model_validate(job.error),
     )
@@ -150,7 +153,7 @@ def job_view(job: Job) -> JobView:
 
 def _can_be_watched(job: Job) -> bool:
     """The steps of a video are its segments; a job that waits for another worker keeps those it has."""
-    return job.kind == VIDEO and job.steps_done > 0 and job.status not in (JobStatus.FAILED, JobStatus.CANCELED)
+    return job.kind in FILMS and job.steps_done > 0 and job.status not in (JobStatus.FAILED, JobStatus.CANCELED)
 
 
 def _moment(seconds: float | None) -> Any:

@@ -1,27 +1,22 @@
 """/v1/prompt-searches and /v1/evaluations: labelled stories -> a job."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
-from starlette.concurrency import run_in_threadpool
 
-from gateway.api.parts import Mine, MyPrompts, Parts, PartsDep, RequestId
+from gateway.api.accept import submit
+from gateway.api.parts import IdempotencyKey, Mine, MyPrompts, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.prompts import active_prompt
 from gateway.api.schemas import JobView, job_view
 from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, StoriesInput
 from gateway.jobs.records import NewJob, new_id
-from gateway.jobs.search import QUESTION
+from gateway.jobs.workspace import QUESTION
 from gateway.storage import write_whole
 from gateway.store.owners import OwnerStore
 from services.reasoning.schemas import EvaluationQuestion, EvaluationRequest, SearchQuestion, Taxonomy
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(min_length=1, max_length=255, description="same key and request: the same job, not another one"),
-]
 
 router = APIRouter(prefix="/v1", tags=["prompts"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "accepted; Location is the job"}}
@@ -113,24 +108,14 @@ def _told(question: SearchQuestion | EvaluationQuestion, options: dict[str, Any]
 async def _submit(
     parts: Parts, mine: OwnerStore, kind: str, *, question: BaseModel, told: StoriesInput, key: str | None
 ) -> JobView:
-    """Keep the question in the job's folder and store the job; the folder goes where the job was there before."""
+    """Keep the question in the job's folder and store the job."""
     body = question.model_dump_json().encode()
-    job_id = new_id()
     new = NewJob(
-        id=job_id,
+        id=new_id(),
         kind=kind,
         input=told.model_dump(),
         fingerprint=hashlib.sha256(kind.encode() + body).hexdigest(),
         idempotency_key=key,
     )
-    folder = parts.storage.workspace(job_id)
-    await run_in_threadpool(write_whole, folder / QUESTION, body)
-    created = False
-    try:
-        job, created = await run_in_threadpool(mine.submit, new)
-    finally:
-        if not created:
-            parts.storage.remove_workspace(job_id)
-    if created:
-        await run_in_threadpool(parts.bell.ring, job.id)
+    job, _ = await submit(parts, mine, new, lambda folder: write_whole(folder / QUESTION, body))
     return job_view(job)

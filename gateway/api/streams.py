@@ -1,4 +1,4 @@
-"""/v1/jobs/{id}/stream...: a video by HLS while it is made, and until it is erased."""
+"""/v1/jobs/{id}/stream..., /captions.vtt: a video by HLS while it is made, and until it is erased."""
 
 from typing import Annotated, Final
 
@@ -12,6 +12,7 @@ from gateway.jobs.stream import Stream, read_stream
 
 _PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 _PIECE_TYPE: Final = "video/mp4"
+_CAPTIONS_TYPE: Final = "text/vtt"
 _PIECE_HEADERS: Final = {"Cache-Control": "private, max-age=3600"}  # what a piece holds never changes
 _PLAYLIST_EXAMPLE: Final = """#EXTM3U
 #EXT-X-VERSION:6
@@ -23,6 +24,12 @@ _PLAYLIST_EXAMPLE: Final = """#EXTM3U
 #EXT-X-MAP:URI="stream/head.mp4"
 #EXTINF:1.000,
 stream/0.m4s
+"""
+
+_CAPTIONS_EXAMPLE: Final = """WEBVTT
+
+00:00:00.000 --> 00:00:01.340
+Good morning.
 """
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -79,3 +86,20 @@ async def piece(
     """H.264 and AAC of one segment, as the playlist names it; 404 while it is not finished."""
     content = await run_in_threadpool(read_stream, mine, parts.storage, job_id, lambda stream: stream.piece(index))
     return Response(content, media_type=_PIECE_TYPE, headers=_PIECE_HEADERS)
+
+
+@router.head("/{job_id}/captions.vtt", include_in_schema=False)
+@router.get(
+    "/{job_id}/captions.vtt",
+    summary="Captions of a video",
+    response_class=Response,
+    responses=problems("not_found")
+    | {200: {"description": "WebVTT", "content": {_CAPTIONS_TYPE: {"example": _CAPTIONS_EXAMPLE}}}},
+)
+async def captions(job_id: str, parts: PartsDep, mine: Mine) -> Response:
+    """The sentences of a video's text, each for as long as it is spoken; the finished file holds them, too.
+
+    They are known as soon as the voice has read the text. A video of a recorded voice has none: 404.
+    """
+    text = await run_in_threadpool(read_stream, mine, parts.storage, job_id, Stream.captions)
+    return Response(text, media_type=_CAPTIONS_TYPE, headers={"Cache-Control": "no-cache"})

@@ -7,7 +7,7 @@ from functools import partial
 from gateway.jobs.attempt import Made, PausedError, Progress
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
-from gateway.jobs.search import QUESTION
+from gateway.jobs.workspace import QUESTION
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, write_whole
 from services.reasoning.client import ReasoningClient

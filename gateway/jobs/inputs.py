@@ -7,12 +7,21 @@ from pydantic import BaseModel
 from services.talkinghead.schemas import FaceChoice, PortraitOptions, Sampler, SpeechOptions
 
 VIDEO: Final = "video"
+NARRATION: Final = "narration"
+FILMS: Final = (VIDEO, NARRATION)
+"""Kinds of jobs whose steps are the segments of a video, to be watched while it is made."""
+
 PROMPT_SEARCH: Final = "prompt_search"
 EVALUATION: Final = "evaluation"
 
 PORTRAIT: Final = "portrait"
 SPEECH: Final = "speech"
 """Stages of a video job that the gateway may have done before the job is accepted."""
+
+PERCEPTION: Final = "perception"
+REASONING: Final = "reasoning"
+SCRIPT: Final = "script"
+"""Stages of a narration before those of its video."""
 
 TRACK: Final = "track"
 """Stage of a job whose portrait is a video."""
@@ -59,6 +68,18 @@ class VideoInput(BaseModel):
     def speech_options(self) -> SpeechOptions:
         """How the service prepares the speech."""
         return SpeechOptions(voice=self.voice, rate=self.rate)
+
+
+class NarrationInput(VideoInput):
+    """A video whose ``text`` is a script: the caller's own, or None where the job writes it.
+
+    What it is written from is in the job's folder and goes with it when the job ends; ``photo`` is the id of a stored
+    file, where the photo was given so.
+    """
+
+    photo: str | None = None
+    pair: tuple[str, str] | None = None
+    taxonomy: str | None = None
 
 
 class StoriesInput(BaseModel):

@@ -27,8 +27,8 @@ class JoinedVideo:
 def join(
     segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fraction, captions: Sequence[Caption] = ()
 ) -> JoinedVideo:
-    """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``; with a track of
-    timed text where there are ``captions``.
+    """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``,
+    with a track of timed text where there are ``captions``.
 
     The index stands before the data ("faststart"), so that playing begins while the file is still being loaded.
     Raises ValueError where the segments were not encoded alike.

@@ -72,7 +72,7 @@ class Reconciler:
     def _erase(self) -> None:
         self._outbox.erase_old()
         self._storage.remove(self._store.erase_expired())
-        folders = self._storage.workspaces()
+        folders = self._storage.old_workspaces()
         for job_id in set(folders) - self._store.unfinished(folders):
             self._storage.remove_workspace(job_id)
         old = self._storage.old_files()

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.jobs.attempt import Made, PausedError, Progress
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
+from gateway.jobs.workspace import QUESTION
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, write_whole
 from gateway.store.database import Database
@@ -16,8 +17,6 @@ from gateway.store.prompts import record_of
 from services.reasoning.client import ReasoningClient
 from services.reasoning.schemas import SearchProgress, SearchQuestion, SearchRequest
 
-QUESTION = "question.json"
-"""In the job's folder from before it is accepted."""
 _EVENTS = "events.jsonl"
 
 

@@ -1,4 +1,4 @@
-"""A video as HLS while it is made, and after: pieces are remuxed when they are asked for, and nothing is kept."""
+"""A video as HLS while it is made, and after, and its captions: remuxed when asked for, and nothing is kept."""
 
 import math
 from collections.abc import Callable
@@ -8,9 +8,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.jobs.captions import read_track, webvtt
 from gateway.jobs.cuts import Cut
 from gateway.jobs.fragment import Fragment, Tracks, fragment
-from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
+from gateway.jobs.inputs import FILMS, SPEECH, VideoInput
 from gateway.jobs.plan import Plan, plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.state import JobStatus
@@ -18,7 +19,7 @@ from gateway.jobs.workspace import Workspace
 from gateway.storage import Storage
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
-from services.talkinghead.client import read_soundtrack
+from services.talkinghead.client import read_captions, read_soundtrack
 from services.talkinghead.schemas import FPS
 
 T = TypeVar("T")
@@ -67,6 +68,14 @@ class Stream:
         made = self._fragment(index)
         return None if made is None else made.media
 
+    def captions(self) -> str | None:
+        """WebVTT of the text that is spoken; None where none is, or it is not known yet when."""
+        if isinstance(self.source, Path):
+            told = read_track(self.source)
+        else:
+            told = read_captions(self.source.content(SPEECH)) if self.source.has(SPEECH) else []
+        return webvtt(told) if told else None
+
     def _fragment(self, index: int) -> Fragment | None:
         if index >= len(self.ready):
             return None
@@ -100,7 +109,7 @@ def read_stream(mine: OwnerStore, storage: Storage, job_id: str, read: Callable[
 
 def _stream(job: Job, storage: Storage) -> Stream:
     """What of a job can be watched: what its worker has finished, or its result."""
-    if job.kind != VIDEO:
+    if job.kind not in FILMS:
         raise ProblemError("not_found", f"job {job.id!r} makes no video, it is of kind {job.kind}", param="id")
     if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
         raise ProblemError("not_found", f"job {job.id!r} is {job.status}: its stream has ended", param="id")

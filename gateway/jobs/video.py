@@ -24,7 +24,7 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.common.watermark import mark_of
-from services.talkinghead.client import Input, TalkingHeadClient, read_soundtrack, slice_speech
+from services.talkinghead.client import Input, TalkingHeadClient, read_captions, read_soundtrack, slice_speech
 from services.talkinghead.schemas import (
     PortraitReport,
     SegmentOptions,
@@ -55,14 +55,17 @@ class VideoMaker:
 
     async def __call__(self, job: Job, progress: Progress) -> Made:
         """Run the job, or what is left of it. Raises ``ProblemError`` as the service does (``no_face``, ...)."""
+        return await self.make(job, VideoInput.model_validate(job.input), progress)
+
+    async def make(self, job: Job, wanted: VideoInput, progress: Progress) -> Made:
+        """Make the video that is ``wanted``, which a job of another kind may have found out first."""
         service = TalkingHeadClient(self._settings.talkinghead_url)
         try:
-            return await self._make(job, progress, service)
+            return await self._make(job, wanted, progress, service)
         finally:
             await service.close()
 
-    async def _make(self, job: Job, progress: Progress, service: TalkingHeadClient) -> Made:
-        wanted = VideoInput.model_validate(job.input)
+    async def _make(self, job: Job, wanted: VideoInput, progress: Progress, service: TalkingHeadClient) -> Made:
         kept = Workspace(self._storage.workspace(job.id))
         portrait = await asyncio.to_thread(Input.of, self._path(wanted.portrait, PORTRAIT))
 
@@ -125,13 +128,15 @@ class VideoMaker:
                 made_here_s.append(await self._segment(kept, service, source, segment, before))
             before = stage
 
-        # 5. Join them with the sound.
+        # 5. Join them with the sound and the captions.
         await progress("join", len(plan), steps_total)
         began = time.monotonic()
         stages = [_stage(segment) for segment in plan]
         target = kept.folder / f"joined-{job.fence}.mp4"
-        soundtrack = read_soundtrack(speech)
-        joined = await asyncio.to_thread(join, [kept.content(stage) for stage in stages], soundtrack, target, video.fps)
+        made = [kept.content(stage) for stage in stages]
+        joined = await asyncio.to_thread(
+            join, made, read_soundtrack(speech), target, video.fps, captions=read_captions(speech)
+        )
         if joined.frames != video.frames:
             raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
 

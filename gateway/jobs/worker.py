@@ -10,7 +10,8 @@ from celery.signals import worker_process_init, worker_shutting_down
 
 from gateway.jobs.attempt import Desk, Work, attempt
 from gateway.jobs.evaluation import EvaluationRun
-from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, VIDEO
+from gateway.jobs.inputs import EVALUATION, NARRATION, PROMPT_SEARCH, VIDEO
+from gateway.jobs.narration import NarrationMaker
 from gateway.jobs.queue import RUN_JOB, make_celery
 from gateway.jobs.search import PromptSearch
 from gateway.jobs.video import VideoMaker
@@ -35,8 +36,10 @@ def _desk() -> Desk:
     settings = gateway_settings()
     storage = Storage(settings.data_dir)
     database = Database(settings.sql_url)
+    videos = VideoMaker(settings, storage)
     kinds: dict[str, Work] = {
-        VIDEO: VideoMaker(settings, storage),
+        VIDEO: videos,
+        NARRATION: NarrationMaker(settings, storage, videos),
         PROMPT_SEARCH: PromptSearch(settings, storage, database),
         EVALUATION: EvaluationRun(settings, storage),
     }

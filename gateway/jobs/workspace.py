@@ -3,11 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from gateway.storage import write_whole
+
+QUESTION: Final = "question.json"
+"""What the job is asked, where that is private: in its folder from before it is accepted, and gone with it."""
 
 R = TypeVar("R", bound=BaseModel)
 

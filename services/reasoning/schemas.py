@@ -17,6 +17,13 @@ class Label(BaseModel):
     coarse: str | None = Field(None, max_length=60, description="the coarser class it belongs to")
     symmetric: bool = True
     sensitive: bool = False
+    spoken: str | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="how a narration says it of two people, after 'they seem to'; 'be' and the name if left out",
+        examples=["be a couple"],
+    )
 
 
 class Taxonomy(BaseModel):

@@ -144,8 +144,9 @@ class SpeechReport(BaseModel):
     The body is a safetensors file with all that segments and the sound track need: ``actions`` (frames, 11) float32 at
     25 fps; ``features`` (2 frames, n) float32, what the model hears at 50 Hz; ``span`` (2,) int64, 0 and frames;
     ``soundtrack`` uint8: the speech at its own rate and channels as AAC in MP4; and ``captions`` uint8: a JSON list of
-    ``Caption``, empty for a sound file. A segment needs no more of it than ``client.slice_speech`` cuts. Errors: unsupported_media, audio_empty, audio_silent, audio_too_long, invalid_request
-    (``features``: missing, not wanted, or of another speech).
+    ``Caption``, empty for a sound file. A segment needs no more of it than ``client.slice_speech`` cuts. Errors:
+    unsupported_media, audio_empty, audio_silent, audio_too_long, invalid_request (``features``: missing, not wanted, or
+    of another speech).
     """
 
     duration_s: float

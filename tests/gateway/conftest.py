@@ -94,7 +94,8 @@ class Stack:
     def stored(self) -> set[str]:
         """Names of all files below the data folder but for the database."""
         root = self.settings.data_dir
-        return {str(p.relative_to(root)) for folder in ("files", "jobs") for p in (root / folder).rglob("*")}
+        places = [place for folder in ("files", "jobs") for place in os.walk(root / folder)]
+        return {str(Path(at, name).relative_to(root)) for at, folders, files in places for name in folders + files}
 
     def database_bytes(self) -> bytes:
         """The database's files, read by a process of its own: SQLite's locks end when this one closes such a file."""

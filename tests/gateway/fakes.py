@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import math
+import re
 import threading
 import time
 import wave
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import combinations
 from typing import Annotated
 
 import av
@@ -21,6 +23,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response, UploadFile
 from safetensors.numpy import save
 
+from gateway.people import people_in
 from services.common.app import create_app
 from services.common.errors import ProblemError
 from services.common.watermark import embed
@@ -43,9 +46,10 @@ from services.reasoning.schemas import (
 )
 from services.reasoning.search.advance import advance, prepare
 from services.reasoning.taxonomy import builtin_taxonomies
-from services.talkinghead.client import REPORT_HEADER, pack_segment
+from services.talkinghead.client import CAPTIONS, REPORT_HEADER, pack_segment
 from services.talkinghead.schemas import (
     FPS,
+    Caption,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -108,12 +112,20 @@ class Fakes:
     slice_s: float = 0.5
     slices: list[int] = field(default_factory=list)
     prompts: list[ChosenPrompt | None] = field(default_factory=list)
+    looks: int = 0
+    blind: bool = False
+    """The perception service is too busy to look."""
+    thinking_s: float = 0.0
+    """How long a question about relations takes."""
+    questions: list[RelationsRequest] = field(default_factory=list)
+    surest: tuple[str, str] | None = None
+    """Whose relation is beyond doubt."""
 
     def reset(self) -> None:
         self.segment_s, self.busy, self.abandoned, self.speeches, self.tracks = 0.0, False, 0, 0, 0
-        self.slice_s = 0.5
+        self.slice_s, self.looks, self.blind, self.thinking_s, self.surest = 0.5, 0, False, 0.0, None
         tallies = (self.faults, self.segments, self.finished, self.held, self.sent, self.slices, self.prompts)
-        for tally in tallies:
+        for tally in (*tallies, self.questions):
             tally.clear()
 
     async def input(self, file: UploadFile | None, sha256: str | None, param: str) -> bytes:
@@ -179,6 +191,9 @@ def _app(fakes: Fakes) -> FastAPI:
 
     @router.post("/v1/stories")
     async def stories(photo: UploadFile, options: json) -> Story:
+        if fakes.blind:
+            raise ProblemError("overloaded", "16 requests wait already")
+        fakes.looks += 1
         shown = (await photo.read())[len(PNG) :].decode()
         if shown.startswith("broken"):
             raise ProblemError("unsupported_media", "photo: it cannot be decoded", param="photo")
@@ -206,23 +221,26 @@ def _app(fakes: Fakes) -> FastAPI:
     @router.post("/v1/relations")
     async def relations(asked: RelationsRequest) -> RelationsResponse:
         fakes.prompts.append(asked.prompt)
+        fakes.questions.append(asked)
+        await asyncio.sleep(fakes.thinking_s)
         if not isinstance(asked.taxonomy, str):
             labels, name = [label.name for label in asked.taxonomy.labels], asked.taxonomy.name
         else:
             labels, name = ["friends", "family"], asked.taxonomy
         share = {label: 1 / len(labels) for label in labels}
+        sure = {label: float(label == labels[0]) for label in labels}
         return RelationsResponse(
             relations=[
                 Relation(
                     pair=pair,
                     label=labels[0],
                     coarse=None,
-                    probabilities=share,
-                    abstained=max(share.values()) < asked.abstain_below,
-                    explanation="They stand there.",
+                    probabilities=sure if pair == fakes.surest else share,
+                    abstained=max(share.values()) < asked.abstain_below and pair != fakes.surest,
+                    explanation="They stand there." if asked.explain else None,
                     evidence=[Evidence(sentence=asked.story, weight=0.1)],
                 )
-                for pair in asked.pairs or [("P1", "P2")]
+                for pair in asked.pairs or combinations(people_in(asked.story), 2)
             ],
             taxonomy=name,
             prompt="fake",
@@ -313,6 +331,7 @@ def _app(fakes: Fakes) -> FastAPI:
                 "actions": np.zeros((frames, 11), np.float32),
                 "features": np.arange(2 * frames, dtype=np.float32)[:, None],
                 "soundtrack": np.frombuffer(soundtrack(samples, rate), np.uint8),
+                "captions": np.frombuffer(CAPTIONS.dump_json(captions_of(text, duration_s)), np.uint8),
                 "span": np.array([0, frames], np.int64),
             }
         )
@@ -393,6 +412,13 @@ def pictures(first_frame: int, frames: int, fps: Fraction = Fraction(FPS), mark:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         output.mux(stream.encode())
     return target.getvalue()
+
+
+def captions_of(text: str, duration_s: float) -> list[Caption]:
+    """The sentences of a text, all of the same length."""
+    sentences = [sentence.strip() for sentence in re.findall(r"[^.!?]+[.!?]*", text)]
+    each_s = duration_s / max(1, len(sentences))
+    return [Caption(begin_s=n * each_s, end_s=(n + 1) * each_s, text=told) for n, told in enumerate(sentences)]
 
 
 def grey_of(frame: int) -> int:

@@ -79,6 +79,7 @@ def test_a_job_is_shared_with_its_stream_and_events(guarded: Guarded, caller: Ca
 
     assert '"status":"succeeded"' in stranger.get(links["events"]).text
     assert stranger.get(links["content"]).content[4:8] == b"ftyp"
+    assert stranger.get(links["captions"]).json()["code"] == "not_found"  # let in; a recorded voice has none
     playlist = stranger.get(links["stream"])
     assert playlist.text.endswith("#EXT-X-ENDLIST\n")
     pieces = [line for line in playlist.text.splitlines() if line.startswith("stream/")]

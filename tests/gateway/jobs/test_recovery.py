@@ -1,5 +1,7 @@
 """What is lost by a kill, a wiped broker or a doubled message: nothing."""
 
+import os
+
 from gateway.jobs.queue import Bell, make_celery
 from tests.gateway.conftest import Stack, wait_for
 
@@ -108,5 +110,11 @@ def test_a_poison_job_fails_after_three_attempts_and_the_next_one_runs(stack: St
 def test_what_a_dead_gateway_left_on_disk_is_swept(stack: Stack):
     abandoned = stack.settings.data_dir / "jobs" / "nobody"
     abandoned.mkdir()
+    os.utime(abandoned, (0, 0))
+    arriving = stack.settings.data_dir / "jobs" / "somebody"
+    arriving.mkdir()
 
     wait_for(lambda: not abandoned.exists())
+    assert arriving.exists()  # it may be that of a job that is being accepted
+    os.utime(arriving, (0, 0))
+    wait_for(lambda: not arriving.exists())

@@ -1,0 +1,1 @@
+"""A photo's people and how they relate, as words for a voice."""
