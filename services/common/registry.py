@@ -85,7 +85,8 @@ def verified_folder(weights_dir: Path, service: str, profile: str) -> Path:
     return weights_dir / service
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of the file, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
@@ -100,7 +101,7 @@ def _present(entry: ModelEntry, path: Path) -> Path:
 
 
 def _verify(path: Path, entry: ModelEntry) -> None:
-    found = _sha256(path)
+    found = sha256_of(path)
     if found != entry.sha256:
         raise ProblemError("model_unavailable", f"model {entry.name}: sha256 of {path} is {found}, not {entry.sha256}")
 

@@ -26,8 +26,8 @@ from services.perception.detect.pose import PoseFinder
 from services.perception.schemas import Box, Thing
 
 _THING_MIN_SCORE: Final = 0.4
-_MAX_THINGS: Final = 12
-_SAME_THING_IOU: Final = 0.5
+MAX_THINGS: Final = 12
+SAME_THING_IOU: Final = 0.5
 _WITHIN: Final = 0.9
 """Part of a person's box inside another's from which a poster, a mirror or a picture on a shirt is possible."""
 
@@ -89,7 +89,7 @@ class Detector:
         boxes = [face.box for face in faces]
         for pose in self._poses.find(pixels):
             head = pose.head_box()
-            if head is not None and all(part_inside(head, box) < _SAME_THING_IOU for box in boxes):
+            if head is not None and all(part_inside(head, box) < SAME_THING_IOU for box in boxes):
                 boxes.append(head)
         return boxes
 
@@ -143,9 +143,9 @@ def _things(detections: Sequence[Detection]) -> list[Thing]:
     for found in detections:
         if found.name == "person" or found.score < _THING_MIN_SCORE:
             continue
-        if all(iou(found.box, other.box) < _SAME_THING_IOU for other in kept):
+        if all(iou(found.box, other.box) < SAME_THING_IOU for other in kept):
             kept.append(found)
     return [
         Thing(symbol=f"O{number}", box=as_box(found.box), name=found.name, score=round(found.score, 3))
-        for number, found in enumerate(kept[:_MAX_THINGS], start=1)
+        for number, found in enumerate(kept[:MAX_THINGS], start=1)
     ]

@@ -1,7 +1,7 @@
 """Stage 2, segment: the port that segmenters stand behind, and what masks are."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import cv2
@@ -23,10 +23,12 @@ class Segmented:
     """``people``: a mask per person of ``found``, same order, each (h, w), the longer side at most 640 px.
 
     ``found`` is what the detectors found; a segmenter that finds regions by itself adds them to its things.
+    ``things``: a mask per thing, where the segmenter makes them at once.
     """
 
     found: Found
     people: list[MaskArray]
+    things: list[MaskArray] = field(default_factory=list)
 
 
 class Segmenter(Protocol):
