@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.common.errors import ProblemError
 from services.common.registry import sha256_of
 
-FILES: Final = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
+FILES: Final = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 """All that is fetched of a repository: no pickle and no code."""
 
 _PINNED: Final = re.compile(r"^([\w.-]+/[\w.-]+)@([0-9a-f]{40})$")

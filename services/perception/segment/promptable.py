@@ -19,7 +19,7 @@ from services.perception.hub.source import Checkpoint
 from services.perception.segment.masks import MaskArray, Pixels
 
 KINDS: Final = {"sam": "SamModel", "sam2": "Sam2Model", "sam2_video": "Sam2Model"}
-"""``model_type`` -> class; SlimSAM is a SAM with fewer channels, and SAM 2's checkpoints bring its video memory along."""
+"""``model_type`` -> class; SlimSAM is a SAM with fewer channels, and the memory for videos of SAM 2 is left aside."""
 
 _SQUEEZED: Final = ("Sam2Model",)
 """These see the picture squeezed to a square; the others see it in the upper left corner of one."""

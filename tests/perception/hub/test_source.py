@@ -91,7 +91,7 @@ def test_code_in_the_repository_is_not_run(cache: Path):
 
 @pytest.mark.parametrize("source", ["owner/tiny-sam", "owner/tiny-sam@main", f"tiny-sam@{COMMIT}", "/no/such/folder"])
 def test_a_source_that_is_not_pinned_is_refused(source: str, tmp_path: Path):
-    with pytest.raises(ProblemError, match="segmenter: .*40 hexadecimal") as caught:
+    with pytest.raises(ProblemError, match="40 hexadecimal") as caught:
         Checkpoint.named(source, tmp_path, param="segmenter")
     assert (caught.value.code, caught.value.param) == ("model_unavailable", "segmenter")
 

@@ -27,7 +27,8 @@ def save_tiny_sam(folder: Path) -> Path:
         SamConfig(
             vision_config=SamVisionConfig(
                 hidden_size=16, output_channels=16, num_hidden_layers=2, num_attention_heads=2, image_size=SIDE,
-                patch_size=16, mlp_dim=32, window_size=2, global_attn_indexes=[1], num_pos_feats=8, initializer_range=0.2,
+                patch_size=16, mlp_dim=32, window_size=2, global_attn_indexes=[1], num_pos_feats=8,
+                initializer_range=0.2,
             ),
             prompt_encoder_config=SamPromptEncoderConfig(
                 hidden_size=16, image_size=SIDE, patch_size=16, mask_input_channels=4
