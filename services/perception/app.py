@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, FastAPI, File, Form, Request
+from fastapi import APIRouter, FastAPI, File, Form, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from services.common.app import create_app, validation_problem
@@ -17,13 +17,14 @@ from services.common.runner import ModelRunner, Stop
 from services.common.stopwatch import Stopwatch
 from services.perception.loading import load_perception
 from services.perception.pipeline import Perception, Photo
-from services.perception.schemas import Answers, PhotoOptions, Sight, Story, StoryOptions
+from services.perception.schemas import Answers, Judgement, JudgeOptions, PhotoOptions, Sight, Story, StoryOptions
 from services.perception.settings import perception_settings
 from services.perception.tell.teller import tell_story
 
 PhotoFile = Annotated[bytes, File(description="the encoded picture")]
 SeenBy = Annotated[str, Form(description="JSON of PhotoOptions: boxes, blur_faces")]
 ToldBy = Annotated[str, Form(description="JSON of StoryOptions: boxes, blur_faces, omit, masks")]
+JudgedBy = Annotated[str, Form(description="JSON of JudgeOptions: boxes, blur_faces, pairs, labels")]
 NONE: Final = "{}"
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -61,6 +62,25 @@ async def stories(request: Request, photo: PhotoFile, options: ToldBy = NONE) ->
 async def stories_from_answers(answers: Answers) -> Story:
     """What ``/v1/answers`` answered, as it was or edited. Needs no model."""
     return tell_story(answers)
+
+
+@router.post(
+    "/overlays",
+    summary="The photo with people and things marked: masks, boxes, symbols",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+)
+async def overlays(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> Response:
+    chosen = _parsed(PhotoOptions, options)
+    picture = await _run(request, photo, lambda seen, read, clock: seen.overlay(read, chosen, clock))
+    return Response(picture, media_type="image/png")
+
+
+@router.post("/judgements", summary="The direct route: a model that sees answers how people relate, without a story")
+async def judgements(request: Request, photo: PhotoFile, options: JudgedBy) -> Judgement:
+    """Raises also ``one_person``, ``unknown_person``, ``model_unavailable`` (the profile has no such model)."""
+    chosen = _parsed(JudgeOptions, options)
+    return await _run(request, photo, lambda seen, read, clock: seen.judgement(read, chosen, clock))
 
 
 @router.delete("/memory", summary="Forget what was worked out of the last photos")

@@ -7,20 +7,36 @@ The stages and the story's form (symbols, records, one paragraph of at most 15 s
 import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Self
 
 import numpy as np
 
+from services.common.errors import ProblemError
 from services.common.pictures import read_picture
 from services.common.stopwatch import Stopwatch
 from services.perception.ask.asker import Asked, Asker
+from services.perception.ask.vision_language import VisionLanguageModel
 from services.perception.blur import with_faces_hidden
 from services.perception.boxes import as_box
 from services.perception.detect.detector import Detector, Found, Pixels
 from services.perception.detect.people import Subject
 from services.perception.detect.pose import KEYPOINTS, Pose
+from services.perception.direct.judge import judge
+from services.perception.draw.marks import Mark, as_png, marked
 from services.perception.memory import Memory
-from services.perception.schemas import Answers, Keypoint, Mask, Person, PhotoOptions, Sight, Story, StoryOptions
+from services.perception.schemas import (
+    Answers,
+    Judgement,
+    JudgeOptions,
+    Keypoint,
+    Mask,
+    Person,
+    PhotoOptions,
+    Sight,
+    Story,
+    StoryOptions,
+)
 from services.perception.segment.masks import MaskArray, Segmented, Segmenter, run_lengths
 from services.perception.tell.teller import tell_story
 
@@ -44,10 +60,17 @@ class Perception:
     """The stages. ``models``: role -> name and revision of what stands behind them."""
 
     def __init__(
-        self, *, detector: Detector, segmenter: Segmenter, asker: Asker, models: dict[str, str], memory: Memory
+        self,
+        *,
+        detector: Detector,
+        segmenter: Segmenter,
+        asker: Asker,
+        models: dict[str, str],
+        memory: Memory,
+        vision_language: VisionLanguageModel | None = None,
     ) -> None:
         self.detector, self.segmenter, self.asker = detector, segmenter, asker
-        self._models, self.memory = models, memory
+        self._models, self.memory, self._vision_language = models, memory, vision_language
         self._versions = tuple(sorted(models.items()))
 
     def people(self, photo: Photo, options: PhotoOptions, clock: Stopwatch) -> Sight:
@@ -75,6 +98,41 @@ class Perception:
         with clock.stage("tell"):
             story = tell_story(answers)
         return story.model_copy(update={"timings_s": clock.seconds})
+
+    def overlay(self, photo: Photo, options: PhotoOptions, clock: Stopwatch) -> bytes:
+        """The photo as a PNG with its people and things marked. Raises as above."""
+        shown, segmented = self._segment(photo, options, clock)
+        found = segmented.found
+        with clock.stage("draw"):
+            masks = self.segmenter.things(shown.pixels, segmented)
+            marks = [
+                Mark(symbol, person.box, mask=mask)
+                for symbol, person, mask in zip(found.symbols, found.people, segmented.people, strict=True)
+            ]
+            marks += [
+                Mark(thing.symbol, np.array(thing.box, np.float32), thing.name, mask)
+                for thing, mask in zip(found.things, masks, strict=True)
+            ]
+            return as_png(marked(shown.pixels, marks))
+
+    def judgement(self, photo: Photo, options: JudgeOptions, clock: Stopwatch) -> Judgement:
+        """The direct route, beside the four stages: the vision-language model answers the relation itself.
+
+        Raises as above, ``one_person``, ``unknown_person``, and ``model_unavailable`` where the profile has no such
+        model.
+        """
+        model = self._vision_language
+        if model is None:
+            raise ProblemError(
+                "model_unavailable",
+                "the direct route needs a vision-language model; set RACONTEUR_PERCEPTION_PROFILE, RACONTEUR_VLM or "
+                "RACONTEUR_VLM_URL",
+            )
+        shown, found = self._detect(photo, options, clock)
+        pairs = _checked_pairs(found.symbols, options.pairs)
+        with clock.stage("judge"):
+            relations = judge(model, shown.pixels, found, pairs=pairs, labels=options.labels, check=clock.check)
+        return Judgement(**dict(self._sight(shown, found, clock)), relations=relations, model=model.name)
 
     def _detect(self, photo: Photo, options: PhotoOptions, clock: Stopwatch) -> tuple[Photo, Found]:
         """What is found, and the photo as later stages may see it: with its faces hidden where that was asked for."""
@@ -116,7 +174,10 @@ class Perception:
             people=[
                 _person(symbol, subject, asked) for symbol, subject in zip(found.symbols, found.people, strict=True)
             ],
-            objects=found.things,
+            objects=[
+                thing.model_copy(update={"attributes": asked.things.get(thing.symbol, {})}) if asked else thing
+                for thing in found.things
+            ],
             warnings=[*photo.warnings, *found.warnings],
             models=self._models,
             timings_s=clock.seconds,
@@ -137,6 +198,19 @@ class Perception:
 
 def _boxes(options: PhotoOptions) -> Hashable:
     return None if options.boxes is None else tuple(options.boxes)
+
+
+def _checked_pairs(symbols: list[str], pairs: list[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    if len(symbols) == 1:
+        raise ProblemError("one_person", "photo: it shows 1 person; a relation needs 2", param="photo")
+    for pair in pairs or []:
+        if unknown := sorted(set(pair) - set(symbols)):
+            raise ProblemError(
+                "unknown_person", f"pairs: {unknown[0]} is not one of {', '.join(symbols)}", param="pairs"
+            )
+        if pair[0] == pair[1]:
+            raise ProblemError("invalid_request", f"pairs: {pair[0]} with itself is no pair", param="pairs")
+    return list(combinations(symbols, 2)) if pairs is None else pairs
 
 
 def _person(symbol: str, subject: Subject, asked: Asked | None) -> Person:

@@ -1,12 +1,15 @@
 """What the perception service takes and answers. Boxes are [x0, y0, x1, y1] in pixels of the upright original photo."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Box = tuple[float, float, float, float]
 Symbol = Annotated[str, Field(pattern=r"^[PO][1-9][0-9]*$", examples=["P1"])]
 Omitted = Literal["age", "gender"]
+
+REGION: Final = "region"
+"""Name of a thing of which only the outline is known: what it is, a caption tells."""
 
 
 class Answer(BaseModel):
@@ -42,7 +45,7 @@ class Person(BaseModel):
     keypoints: list[Keypoint] = Field(default_factory=list, description="17 COCO points, pixels")
     mask: Mask | None = None
     attributes: dict[str, Answer] = Field(
-        default_factory=dict, description="age, gender, expression, clothing, posture, holding ..."
+        default_factory=dict, description="age, gender, expression, clothing, posture, action, holding ..."
     )
 
 
@@ -51,9 +54,10 @@ class Thing(BaseModel):
 
     symbol: Symbol
     box: Box
-    name: str
+    name: str = Field(description="a class of COCO, or region where only the outline is known and a caption tells more")
     score: float = Field(ge=0, le=1)
     mask: Mask | None = None
+    attributes: dict[str, Answer] = Field(default_factory=dict, description="caption")
 
 
 class Pair(BaseModel):
@@ -99,6 +103,20 @@ class StoryOptions(PhotoOptions):
     masks: bool = Field(False, description="answer with a mask per person and object")
 
 
+class Choice(BaseModel):
+    """A label to choose from."""
+
+    name: str = Field(min_length=1, max_length=60)
+    definition: str = Field(min_length=1, max_length=400)
+
+
+class JudgeOptions(PhotoOptions):
+    """Options of ``POST /v1/judgements``, the direct route."""
+
+    pairs: list[tuple[Symbol, Symbol]] | None = Field(None, description="all pairs if left out")
+    labels: list[Choice] = Field(min_length=2, max_length=26)
+
+
 class Sight(BaseModel):
     """Who and what is in a photo. Masks are there where they were asked for."""
 
@@ -109,6 +127,20 @@ class Sight(BaseModel):
     warnings: list[str]
     models: dict[str, str] = Field(description="role -> model name and revision")
     timings_s: dict[str, float]
+
+
+class Judged(BaseModel):
+    """What a vision-language model holds of one pair."""
+
+    pair: tuple[Symbol, Symbol]
+    probabilities: dict[str, float] = Field(description="every label; sums to 1")
+
+
+class Judgement(Sight):
+    """The people, and how they relate in the eyes of a model that saw the photo itself."""
+
+    relations: list[Judged]
+    model: str
 
 
 class Answers(Sight):

@@ -11,6 +11,7 @@ import pytest_asyncio
 from PIL import Image
 
 from services.perception.app import app
+from services.perception.draw.marks import colour
 from services.perception.schemas import Story
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -158,3 +159,22 @@ async def test_options_that_are_wrong_are_named(client: httpx.AsyncClient, optio
 async def test_a_request_without_a_photo_says_so(client: httpx.AsyncClient):
     response = await client.post("/v1/stories", data={"options": "{}"})
     assert (response.status_code, response.json()["param"]) == (422, "photo")
+
+
+async def test_an_overlay_is_a_png_of_the_photos_size_with_marks(client: httpx.AsyncClient, friends_jpeg: bytes):
+    answer = await client.post("/v1/overlays", files={"photo": friends_jpeg})
+    assert answer.headers["content-type"] == "image/png"
+    overlay = Image.open(io.BytesIO(answer.raise_for_status().content))
+    assert (overlay.size, overlay.format) == ((1000, 667), "PNG")
+    colours = {tone for _, tone in overlay.convert("RGB").getcolors(1_000_000) or []}
+    assert {colour(f"P{number}") for number in range(1, 6)} <= colours
+
+
+async def test_the_direct_route_says_what_it_lacks(client: httpx.AsyncClient, friends_jpeg: bytes):
+    labels = [{"name": name, "definition": name} for name in ("friends", "family")]
+    refused = await client.post(
+        "/v1/judgements", files={"photo": friends_jpeg}, data={"options": json.dumps({"labels": labels})}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (503, "model_unavailable")
+    without = await client.post("/v1/judgements", files={"photo": friends_jpeg}, data={"options": "{}"})
+    assert (without.status_code, without.json()["param"]) == (422, "labels")

@@ -1,7 +1,7 @@
 """Stage 3, ask: what the photo, each person and each two people show. The port, and the answers of small models."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Protocol
 
@@ -22,11 +22,12 @@ AnswersByName = dict[str, Answer]
 
 @dataclass(frozen=True)
 class Asked:
-    """``people``: symbol -> name of the question -> answer; ``pairs``: the nearest first; ``scene``: of the photo."""
+    """``people``, ``things``: symbol -> name of the question -> answer; ``pairs``: the nearest first."""
 
     scene: AnswersByName
     people: dict[str, AnswersByName]
     pairs: list[Pair]
+    things: dict[str, AnswersByName] = field(default_factory=dict)
 
 
 class Asker(Protocol):

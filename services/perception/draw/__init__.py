@@ -1,0 +1,1 @@
+"""Pictures for people, and for models that are shown who is who."""

@@ -9,14 +9,11 @@ import numpy as np
 from services.common.onnx_model import Float
 from services.perception.boxes import as_box, iou
 from services.perception.detect.detector import MAX_THINGS, SAME_THING_IOU, Found
-from services.perception.schemas import Thing
+from services.perception.schemas import REGION, Thing
 from services.perception.segment.automatic import Region, grid, standing_out
 from services.perception.segment.bodies import apart
 from services.perception.segment.masks import MaskArray, Pixels, Segmented, shrunk
 from services.perception.segment.promptable import PromptableNetwork, Proposals, as_mask
-
-REGION: Final = "region"
-"""Name of a thing that was found by its outline: what it is, a caption tells."""
 
 _OF_A_PERSON: Final = 0.42
 """SocialGPT's threshold: what overlaps a person by more is that person."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.perception.schemas import Answer, Pair, Person, Thing
+from services.perception.schemas import REGION, Answer, Pair, Person, Thing
 
 MIN_SCORE: Final = 0.5
 """Less sure answers are kept among the attributes and not told."""
@@ -53,6 +53,8 @@ def person_facts(person: Person, things: Sequence[Thing]) -> list[Fact]:
         tell("clothing", *clothes)
     if "posture" in answers:
         tell("posture", answers["posture"].value, answers["posture"].score)
+    if "action" in answers:
+        tell("action", quoted(answers["action"].value), answers["action"].score)
     expression = answers.get("expression")
     if expression is not None and expression.score >= _MIN_SCORES.get(expression.value, 2.0):
         tell("expression", _EXPRESSIONS[expression.value], expression.score)
@@ -152,7 +154,7 @@ _DISTANCES: Final = {
 
 
 def scene_facts(scene: dict[str, Answer]) -> list[Fact]:
-    """Where it is, as far as it is known."""
+    """Where it is, as far as it is known. What a model said of it in words of its own stands in quotation marks."""
     facts = []
     if "setting" in scene:
         answer = scene["setting"]
@@ -160,18 +162,35 @@ def scene_facts(scene: dict[str, Answer]) -> list[Fact]:
     if "place" in scene:
         answer = scene["place"]
         facts.append(Fact((), "place", f"The scene is {answer.value}", answer.value, max(answer.score, MIN_SCORE)))
+    for name, what in SAID.items():
+        if name in scene and scene[name].score >= MIN_SCORE:
+            phrase = f"{what} as {quoted(scene[name].value)}"
+            facts.append(Fact((), name, f"A model describes {phrase}", phrase, scene[name].score))
     return facts
 
 
+SAID: Final = {"caption": "the photo", "described_place": "its scene", "event": "the occasion"}
+"""Question -> of what its answer, in the model's own words, is a description."""
+
+
 def thing_facts(things: Sequence[Thing]) -> list[Fact]:
-    """One fact per thing that was seen."""
-    return [
-        Fact(
-            (thing.symbol,), "object", f"There is {article(thing.name)} (<{thing.symbol}>)",
-            f"{article(thing.name)} (<{thing.symbol}>)", thing.score,
-        )
-        for thing in things
-    ]  # fmt: skip
+    """One fact per thing that was seen and has a name or a caption."""
+    facts = []
+    for thing in things:
+        caption = thing.attributes.get("caption")
+        if thing.name != REGION:
+            phrase, score = f"{article(thing.name)} (<{thing.symbol}>)", thing.score
+        elif caption is not None and caption.score >= MIN_SCORE:
+            phrase, score = f"{quoted(caption.value)} (<{thing.symbol}>)", caption.score
+        else:
+            continue
+        facts.append(Fact((thing.symbol,), "object", f"There is {phrase}", phrase, score))
+    return facts
+
+
+def quoted(words: str) -> str:
+    """A model's own words, marked as such."""
+    return f"\u201c{words}\u201d"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -224,7 +243,9 @@ def _clothes(answers: dict[str, Answer]) -> tuple[str, float] | None:
     """(phrase, score) of what a person wears."""
     top, bottom, garment = (answers.get(name) for name in ("top_colour", "bottom_colour", "garment"))
     parts: list[tuple[str, float]] = []
-    if garment is not None and garment.value in _PLAIN_TOPS and top is not None:
+    if "clothing" in answers:
+        parts.append((f"wearing {quoted(answers['clothing'].value)}", answers["clothing"].score))
+    elif garment is not None and garment.value in _PLAIN_TOPS and top is not None:
         noun = garment.value.removeprefix("a ")
         parts.append((f"in {article(f'{top.value} {noun}')}", min(garment.score, top.score)))
     elif garment is not None:
@@ -237,7 +258,7 @@ def _clothes(answers: dict[str, Answer]) -> tuple[str, float] | None:
             parts.append((f"with {bottom.value} below", bottom.score))
     elif bottom is not None:
         parts.append((f"in {bottom.value} from the waist down", bottom.score))
-    if "tie" in answers:
+    if "tie" in answers and "clothing" not in answers:
         parts.append(("with a tie", answers["tie"].score))
     if not parts:
         return None

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.perception.schemas import Person
-from services.perception.tell.facts import SURE, Fact, left_to_right, listed
+from services.perception.tell.facts import SAID, SURE, Fact, left_to_right, listed
 
 MAX_SENTENCES: Final = 15
 _MAX_PAIR_SENTENCES: Final = 4
@@ -34,18 +34,21 @@ def tell(people: Sequence[Person], facts: Sequence[Fact]) -> list[Sentence]:
     said_for_all = {fact for sentence in shared for fact in sentence.facts}
     row = left_to_right(people)
     sentences = [_opening(people, facts, own)]
+    said = [fact for fact in facts if fact.kind in SAID]
+    if said:
+        sentences.append(Sentence(f"A model describes {listed([fact.phrase for fact in said])}.", tuple(said)))
     for person in row:
         told = [fact for fact in own[person.symbol] if fact not in said_for_all]
         sentences.append(_person(person, told))
     sentences += shared
     sentences += [Sentence(f"{fact.phrase}.", (fact,)) for fact in facts if fact.kind == "same_age"]
     room = MAX_SENTENCES - len(sentences) - 1
-    sentences += _pairs(facts, row)[: min(room, _MAX_PAIR_SENTENCES)]
+    sentences += _pairs(facts, row)[: max(0, min(room, _MAX_PAIR_SENTENCES))]
     things = _things(facts)
     return sentences + ([things] if things else [])
 
 
-_PERSON_KINDS: Final = ("person", "position", "clothing", "posture", "expression", "gaze", "holding")
+_PERSON_KINDS: Final = ("person", "position", "clothing", "posture", "action", "expression", "gaze", "holding")
 
 
 def _opening(people: Sequence[Person], facts: Sequence[Fact], own: dict[str, list[Fact]]) -> Sentence:
@@ -64,7 +67,7 @@ def _person(person: Person, facts: list[Fact]) -> Sentence:
     by_kind = {fact.kind: fact for fact in facts}
     who = by_kind["person"]
     clothing = f" {by_kind['clothing'].phrase}" if "clothing" in by_kind else ""
-    states = [by_kind[kind].phrase for kind in ("posture", "expression", "gaze") if kind in by_kind]
+    states = [by_kind[kind].phrase for kind in ("posture", "action", "expression", "gaze") if kind in by_kind]
     held = by_kind.get("holding")
     if held is not None:
         states.append(("holding " if held.score >= SURE else "apparently holding ") + held.phrase)

@@ -8,9 +8,10 @@ import pytest
 from services.common.errors import ProblemError
 from services.perception.detect.detector import MAX_THINGS, Found
 from services.perception.hub.source import Checkpoint
+from services.perception.schemas import REGION
 from services.perception.segment.masks import LONG_SIDE_PX
 from services.perception.segment.promptable import PromptableNetwork
-from services.perception.segment.sam import REGION, SamSegmenter
+from services.perception.segment.sam import SamSegmenter
 from tests.perception.figures import subject, thing
 from tests.perception.hub.tiny_sam import save_tiny_sam, save_tiny_sam2
 
