@@ -46,6 +46,12 @@ class Raconteur:
         """Photo -> people, objects, story. ``boxes``: people's boxes as JSON."""
         return self._upload("/v1/stories", {"photo": photo}, {"boxes": boxes})
 
+    def overlay(self, photo: Path, target: Path, boxes: str | None = None) -> None:
+        """Write the photo with its people and things marked to ``target``, as a PNG."""
+        with photo.open("rb") as file:
+            fields = {} if boxes is None else {"boxes": boxes}
+            target.write_bytes(self._answer("POST", "/v1/overlays", files={"photo": file}, data=fields).content)
+
     def relations(
         self, photo: Path, *, pairs: str | None = None, boxes: str | None = None, taxonomy: str = "pisc"
     ) -> Json:
@@ -134,14 +140,17 @@ class Raconteur:
             return self._json("POST", path, files=streams, data=given)
 
     def _json(self, method: str, path: str, **content: Any) -> Json:
+        body: Json = self._answer(method, path, **content).json()
+        return body
+
+    def _answer(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **content)
         except httpx.TransportError as error:
             raise _away(error) from error
         if answer.is_error:
             raise _problem(answer)
-        body: Json = answer.json()
-        return body
+        return answer
 
 
 def _problem(answer: httpx.Response) -> ProblemError:

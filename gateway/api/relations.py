@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
+from gateway.api.direct import judge_photo
 from gateway.api.parts import MyPrompts, PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
 from gateway.api.problems import problems
@@ -14,9 +15,10 @@ from gateway.api.prompts import active_prompt
 from gateway.api.stories import story_options
 from gateway.api.taxonomies import check_taxonomy, taxonomy_field
 from gateway.people import check_people, people_in
+from gateway.social_graph import Edge, Node, SocialGraph
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
-from services.perception.schemas import Box, Person, Story, StoryOptions, Thing
+from services.perception.schemas import Judgement, Person, Story, StoryOptions, Thing
 from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -30,27 +32,6 @@ _RELATION_EXAMPLE: Final[dict[str, Any]] = {
     "explanation": "<P1> and <P2> sit close together and laugh.",
     "evidence": [{"sentence": "<P1> and <P2> sit close together.", "weight": 0.41}],
 }
-
-
-class Node(BaseModel):
-    """A person of the social graph."""
-
-    id: str
-    box: Box | None
-
-
-class Edge(BaseModel):
-    """A relation of the social graph; relations that the model abstained from are left out."""
-
-    source: str
-    target: str
-    label: str
-    probability: float
-
-
-class SocialGraph(BaseModel):
-    nodes: list[Node]
-    edges: list[Edge]
 
 
 class RelationsAnswer(BaseModel):
@@ -102,12 +83,19 @@ class RelationsQuestion(Question):
     model_config = ConfigDict(extra="forbid")
 
 
+OFF: Final = "off"
+"""The form's ``story`` beside a photo that asks for the direct route."""
+
+
 class RelationsForm(BaseModel):
     """The multipart form but for the photo; ``pairs``, ``boxes``, ``omit`` and an own taxonomy are JSON."""
 
     model_config = ConfigDict(extra="forbid")
 
-    story: str | None = Field(None, description="instead of a photo")
+    story: str | None = Field(
+        None,
+        description="instead of a photo; `off` beside a photo: a model that sees it answers without a story",
+    )
     pairs: str | None = Field(None, description='JSON, for example [["P1", "P2"]]; all pairs if left out')
     boxes: str | None = Field(None, description="JSON [[x0, y0, x1, y1], ...]; these win over the detector")
     omit: str | None = Field(None, description='answers about people to leave out, as JSON: ["age", "gender"]')
@@ -158,7 +146,10 @@ async def relate(request: Request, parts: PartsDep, prompts: MyPrompts, request_
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/relations`
     """
     photo, options, question = await _read(request)
-    seen: Story | None = None
+    seen: Story | Judgement | None = None
+    if photo is not None and question.story == OFF:
+        seen, answer = await judge_photo(parts, photo, options, question, request_id)
+        return _answer("", seen, [person.symbol for person in seen.people], answer)
     if photo is not None:
         seen = await parts.perception.story(photo, options, request_id)
         question = question.model_copy(update={"story": seen.story})
@@ -178,7 +169,8 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         fields = {name: value for name, value in form.items() if name != "photo"}
         asked = _validated(RelationsForm, fields)
         photo = form.get("photo")
-        if (photo is None) == (asked.story is None):
+        direct = photo is not None and asked.story == OFF
+        if (photo is None) == (asked.story is None) and not direct:
             raise ProblemError("invalid_request", "photo, story: give one of the two", param="photo")
         if photo is not None and not isinstance(photo, UploadFile):
             raise ProblemError("invalid_request", "photo: it is a text field; send it as a file", param="photo")
@@ -210,7 +202,9 @@ def _validated(model: type[Model], values: Any) -> Model:
         raise validation_problem(error.errors()) from None
 
 
-def _answer(story: str, seen: Story | None, symbols: Sequence[str], answer: RelationsResponse) -> RelationsAnswer:
+def _answer(
+    story: str, seen: Story | Judgement | None, symbols: Sequence[str], answer: RelationsResponse
+) -> RelationsAnswer:
     boxes = {person.symbol: person.box for person in seen.people} if seen else {}
     timings_s = {f"perception.{stage}": s for stage, s in seen.timings_s.items()} if seen else {}
     return RelationsAnswer(

@@ -9,7 +9,7 @@ from gateway.api.parts import PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, BlurField, BoxesField, OmitField, PhotoFile, json_field, read_photo
 from gateway.api.problems import problems
 from services.common.app import validation_problem
-from services.perception.schemas import Story, StoryOptions
+from services.perception.schemas import PhotoOptions, Story, StoryOptions
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "width": 640,
@@ -63,5 +63,13 @@ def story_options(boxes: Any, omit: Any, *, blur_faces: bool, masks: bool = Fals
     """Raises ``invalid_request`` where ``boxes`` or ``omit`` are none."""
     try:
         return StoryOptions(boxes=boxes, omit=omit or [], blur_faces=blur_faces, masks=masks)
+    except ValidationError as error:
+        raise validation_problem(error.errors()) from None
+
+
+def photo_options(boxes: Any, *, blur_faces: bool) -> PhotoOptions:
+    """Raises ``invalid_request`` where ``boxes`` are none."""
+    try:
+        return PhotoOptions(boxes=boxes, blur_faces=blur_faces)
     except ValidationError as error:
         raise validation_problem(error.errors()) from None

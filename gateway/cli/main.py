@@ -60,11 +60,22 @@ def up(
 
 
 @app.command()
-def story(photo: Photo, boxes: Boxes = None, as_json: AsJson = False) -> None:
+def story(
+    photo: Photo,
+    boxes: Boxes = None,
+    overlay: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="PNG to write: the photo with masks, boxes and symbols")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell who and what is in a photo."""
+    if overlay is not None:
+        _check_folder(overlay, "--overlay")
     with show.reporting(), connected(show.TOLD) as client:
         with show.waiting("looking"):
             answer = client.story(photo, _text(boxes))
+            if overlay is not None:
+                client.overlay(photo, overlay, _text(boxes))
         _answer(as_json, show.story_json(answer), show.print_story)
 
 
@@ -141,8 +152,7 @@ def talk(
         "reference": reference,
         "given_on": given_on or datetime.now(UTC).date().isoformat(),
     }
-    if not output.resolve().parent.is_dir():
-        raise typer.BadParameter(f"{output}: its folder does not exist", param_hint="--output")
+    _check_folder(output, "--output")
     with show.reporting(), connected(show.TOLD) as client:
         job = client.video(
             source,
@@ -233,6 +243,11 @@ def _answer(as_json: bool, values: Json, printed: Callable[[Json], None]) -> Non
         print(json.dumps(values, ensure_ascii=False))
     else:
         printed(values)
+
+
+def _check_folder(path: Path, option: str) -> None:
+    if not path.resolve().parent.is_dir():
+        raise typer.BadParameter(f"{path}: its folder does not exist", param_hint=option)
 
 
 def _pair(text: str) -> list[str]:

@@ -50,4 +50,5 @@ def load_perception(settings: PerceptionSettings) -> Perception:
         models=named,
         memory=Memory(settings.memory_entries, settings.memory_s),
         vision_language=vision_language,
+        leave_out_sensitive=settings.leave_out_sensitive,
     )

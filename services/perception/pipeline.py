@@ -27,6 +27,7 @@ from services.perception.draw.marks import Mark, as_png, marked
 from services.perception.memory import Memory
 from services.perception.schemas import (
     Answers,
+    Choice,
     Judgement,
     JudgeOptions,
     Keypoint,
@@ -68,9 +69,11 @@ class Perception:
         models: dict[str, str],
         memory: Memory,
         vision_language: VisionLanguageModel | None = None,
+        leave_out_sensitive: bool = False,
     ) -> None:
         self.detector, self.segmenter, self.asker = detector, segmenter, asker
         self._models, self.memory, self._vision_language = models, memory, vision_language
+        self._leave_out_sensitive = leave_out_sensitive
         self._versions = tuple(sorted(models.items()))
 
     def people(self, photo: Photo, options: PhotoOptions, clock: Stopwatch) -> Sight:
@@ -118,8 +121,8 @@ class Perception:
     def judgement(self, photo: Photo, options: JudgeOptions, clock: Stopwatch) -> Judgement:
         """The direct route, beside the four stages: the vision-language model answers the relation itself.
 
-        Raises as above, ``one_person``, ``unknown_person``, and ``model_unavailable`` where the profile has no such
-        model.
+        Raises as above, ``one_person``, ``unknown_person``, ``taxonomy_invalid``, and ``model_unavailable`` where the
+        profile has no such model.
         """
         model = self._vision_language
         if model is None:
@@ -128,11 +131,27 @@ class Perception:
                 "the direct route needs a vision-language model; set RACONTEUR_PERCEPTION_PROFILE, RACONTEUR_VLM or "
                 "RACONTEUR_VLM_URL",
             )
+        labels, left_out = self._labels(options)
         shown, found = self._detect(photo, options, clock)
         pairs = _checked_pairs(found.symbols, options.pairs)
         with clock.stage("judge"):
-            relations = judge(model, shown.pixels, found, pairs=pairs, labels=options.labels, check=clock.check)
-        return Judgement(**dict(self._sight(shown, found, clock)), relations=relations, model=model.name)
+            relations = judge(model, shown.pixels, found, pairs=pairs, labels=labels, check=clock.check)
+        sight = self._sight(shown, found, clock)
+        warnings = [*sight.warnings, *([f"left out as sensitive: {', '.join(left_out)}"] if left_out else [])]
+        return Judgement(**dict(sight) | {"warnings": warnings}, relations=relations, model=model.name)
+
+    def _labels(self, options: JudgeOptions) -> tuple[list[Choice], list[str]]:
+        """Those to choose from, and the names of those left out. Raises ``taxonomy_invalid``."""
+        if not (self._leave_out_sensitive or options.leave_out_sensitive):
+            return options.labels, []
+        kept = [label for label in options.labels if not label.sensitive]
+        if len(kept) < 2:
+            raise ProblemError(
+                "taxonomy_invalid",
+                f"labels: without the sensitive ones {len(kept)} is left; a choice needs two",
+                param="labels",
+            )
+        return kept, [label.name for label in options.labels if label.sensitive]
 
     def _detect(self, photo: Photo, options: PhotoOptions, clock: Stopwatch) -> tuple[Photo, Found]:
         """What is found, and the photo as later stages may see it: with its faces hidden where that was asked for."""

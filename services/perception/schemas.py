@@ -108,6 +108,7 @@ class Choice(BaseModel):
 
     name: str = Field(min_length=1, max_length=60)
     definition: str = Field(min_length=1, max_length=400)
+    sensitive: bool = False
 
 
 class JudgeOptions(PhotoOptions):
@@ -115,6 +116,7 @@ class JudgeOptions(PhotoOptions):
 
     pairs: list[tuple[Symbol, Symbol]] | None = Field(None, description="all pairs if left out")
     labels: list[Choice] = Field(min_length=2, max_length=26)
+    leave_out_sensitive: bool = Field(False, description="choose among the others; the operator may force it")
 
 
 class Sight(BaseModel):

@@ -24,6 +24,7 @@ class PerceptionSettings(ServiceSettings):
     vlm_url: HttpUrl | None = Field(None, description="an OpenAI-compatible endpoint instead, up to and with /v1")
     vlm_model: str | None = Field(None, description="the model's name there")
     vlm_key: SecretStr | None = Field(None, description="the endpoint's key")
+    leave_out_sensitive: bool = Field(False, description="never judge by a label that is flagged as sensitive")
     grid_points: int = Field(32, ge=1, le=64, description="of SAM's automatic masks, across and down")
 
     @model_validator(mode="after")

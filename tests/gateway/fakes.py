@@ -27,7 +27,19 @@ from gateway.people import people_in
 from services.common.app import create_app
 from services.common.errors import ProblemError
 from services.common.watermark import embed
-from services.perception.schemas import Answer, Person, Record, Sentence, Story, StoryOptions
+from services.perception.schemas import (
+    Answer,
+    Judged,
+    Judgement,
+    JudgeOptions,
+    Person,
+    PhotoOptions,
+    Record,
+    Sentence,
+    Sight,
+    Story,
+    StoryOptions,
+)
 from services.reasoning.judging import judge_on
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.schemas import (
@@ -217,6 +229,23 @@ def _app(fakes: Fakes) -> FastAPI:
             models={},
             timings_s={"people": 0.01},
         )
+
+    @router.post("/v1/overlays")
+    async def overlays(photo: UploadFile, options: json) -> Response:
+        """The photo and what was asked, instead of a picture."""
+        asked = PhotoOptions.model_validate_json(options)
+        return Response(await photo.read() + asked.model_dump_json().encode(), media_type="image/png")
+
+    @router.post("/v1/judgements")
+    async def judgements(photo: UploadFile, options: json) -> Judgement:
+        """The last label is the likeliest."""
+        asked = JudgeOptions.model_validate_json(options)
+        seen = await stories(photo, asked.model_dump_json(include={"boxes", "blur_faces"}))
+        kept = [label.name for label in asked.labels if not (label.sensitive and asked.leave_out_sensitive)]
+        shares = {name: 0.4 / (len(kept) - 1) for name in kept} | {kept[-1]: 0.6}
+        pairs = asked.pairs or list(combinations([person.symbol for person in seen.people], 2))
+        sight = {name: getattr(seen, name) for name in Sight.model_fields}
+        return Judgement(**sight, relations=[Judged(pair=pair, probabilities=shares) for pair in pairs], model="eye")
 
     @router.post("/v1/relations")
     async def relations(asked: RelationsRequest) -> RelationsResponse:

@@ -1,6 +1,7 @@
 """/v1/stories and /v1/relations."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.gateway.conftest import Stack
 from tests.gateway.fakes import picture
 
 OWN = {"name": "mine", "labels": [{"name": "rivals", "definition": "d"}, {"name": "allies", "definition": "d"}]}
+SVG = "{http://www.w3.org/2000/svg}"
 STORY = "<P1> smiles at <P2>. <P10> looks on."
 
 
@@ -114,3 +116,73 @@ def test_a_body_that_is_no_json_is_refused(stack: Stack):
     answer = stack.http.post("/v1/relations", content=b"\xff{", headers={"Content-Type": "application/json"})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+class TestDirectRoute:
+    """``story=off``: a model that sees the photo answers."""
+
+    def test_the_relation_comes_from_the_photo_and_not_from_a_story(self, stack: Stack):
+        before = len(stack.fakes.questions)
+        answer = relate(stack, story="off", pairs='[["P1", "P3"]]')
+
+        assert len(stack.fakes.questions) == before  # the language model was not asked
+        assert (answer["relations"][0]["label"], answer["relations"][0]["coarse"]) == ("no-relation", "no relation")
+        assert sum(answer["relations"][0]["probabilities"].values()) == pytest.approx(1)
+        assert (answer["model"], answer["story"], answer["prompt"]) == ("eye", "", "direct")
+        assert [node["id"] for node in answer["graph"]["nodes"]] == ["P1", "P2", "P3"]
+        assert answer["graph"]["edges"][0]["label"] == "no-relation"
+
+    def test_own_labels_are_chosen_from_and_an_unsure_answer_is_an_abstention(self, stack: Stack):
+        answer = relate(stack, story="off", taxonomy=json.dumps(OWN), abstain_below="0.7")
+
+        assert answer["taxonomy"] == "mine"
+        assert [one["abstained"] for one in answer["relations"]] == [True] * 3 and answer["graph"]["edges"] == []
+
+    def test_sensitive_labels_stay_out_on_wish(self, stack: Stack):
+        with_, without = (relate(stack, story="off", leave_out_sensitive=flag) for flag in ("false", "true"))
+        assert set(with_["relations"][0]["probabilities"]) - set(without["relations"][0]["probabilities"]) == {"couple"}
+
+    def test_another_story_beside_a_photo_is_still_refused(self, stack: Stack):
+        assert relate(stack, story="on")["code"] == "invalid_request"
+
+
+def test_an_overlay_is_what_perception_drew(stack: Stack):
+    photo = picture("people=2")
+    form = {"boxes": "[[0, 0, 5, 5]]", "blur_faces": "true"}
+    drawn = stack.http.post("/v1/overlays", files={"photo": photo}, data=form)
+
+    assert drawn.headers["content-type"] == "image/png"
+    assert drawn.content == photo + b'{"boxes":[[0.0,0.0,5.0,5.0]],"blur_faces":true}'
+    refused = stack.http.post("/v1/overlays", files={"photo": b"text"}).json()
+    assert (refused["code"], refused["param"]) == ("unsupported_media", "photo")
+
+
+class TestGraphs:
+    def test_the_graph_of_an_answer_is_drawn(self, stack: Stack):
+        graph = relate(stack, "people=4")["graph"]
+        drawn = stack.http.post("/v1/graphs", json=graph)
+
+        assert drawn.headers["content-type"] == "image/svg+xml"
+        root = ElementTree.fromstring(drawn.content)  # noqa: S314 - our own
+        words = [element.text for element in root.iter(f"{SVG}text")]
+        assert len(list(root.iter(f"{SVG}line"))) == 6 and len(list(root.iter(f"{SVG}circle"))) == 4
+        assert {"P1", "P2", "P3", "P4", "friends 50%"} == set(words)
+
+    def test_words_of_callers_are_text_in_it(self, stack: Stack):
+        edge = {"source": "P1", "target": "P2", "label": "<script>alert(1)</script>", "probability": 0.5}
+        nodes = [{"id": "P1", "box": None}, {"id": "P2", "box": None}]
+        drawn = stack.http.post("/v1/graphs", json={"nodes": nodes, "edges": [edge]})
+
+        assert b"<script" not in drawn.content
+        read = ElementTree.fromstring(drawn.content)  # noqa: S314 - our own
+        assert any(one.text == "<script>alert(1)</script> 50%" for one in read.iter())
+
+    @pytest.mark.parametrize(
+        ("edge", "param"),
+        [({"target": "P9"}, None), ({"target": "Bob"}, "edges.0.target"), ({"probability": 2}, "edges.0.probability")],
+    )
+    def test_a_graph_that_is_none_is_refused(self, stack: Stack, edge: dict, param: str | None):
+        good = {"source": "P1", "target": "P2", "label": "friends", "probability": 0.5}
+        nodes = [{"id": "P1", "box": None}, {"id": "P2", "box": None}]
+        refused = stack.http.post("/v1/graphs", json={"nodes": nodes, "edges": [good | edge]}).json()
+        assert (refused["code"], refused["param"]) == ("invalid_request", param)

@@ -103,3 +103,15 @@ def test_talk_says_what_consent_it_needs(raconteur: Callable[..., Result], folde
     assert done.exit_code == 2
     assert "--subject 'Ann Lee' --consent self" in " ".join(done.stderr.replace("│", "").split())
     assert not (folder / "talk.mp4").exists()
+
+
+def test_a_story_comes_with_an_overlay_on_wish(raconteur: Callable[..., Result], folder: Path):
+    done = raconteur("story", "people.png", "--overlay", "out.png", "--json")
+
+    assert len(json.loads(done.stdout)["people"]) == 2
+    assert (folder / "out.png").read_bytes().startswith(picture("people=2"))
+
+
+def test_an_overlay_into_no_folder_is_refused_before_anything_is_asked(raconteur: Callable[..., Result]):
+    refused = raconteur("story", "people.png", "--overlay", "nowhere/out.png")
+    assert refused.exit_code == 2 and "nowhere/out.png" in refused.stderr

@@ -1,0 +1,100 @@
+"""The social graph, and its picture as an SVG: people on a circle, a line per relation, as the console draws it."""
+
+import math
+from typing import Final, Self
+from xml.etree import ElementTree
+
+from pydantic import BaseModel, Field, model_validator
+
+from services.perception.schemas import Box
+from services.reasoning.schemas import Symbol
+
+WIDTH, HEIGHT = 720, 540
+_MARGIN: Final = 70
+_RADIUS: Final = 24
+_HUES: Final = (222, 28, 150, 330, 190, 50, 275, 100)
+_ALONG: Final = 0.42
+"""Where on its line a label stands: labels of crossing lines would meet in the middle."""
+
+Point = tuple[float, float]
+
+
+class Node(BaseModel):
+    """A person of the social graph."""
+
+    id: Symbol
+    box: Box | None
+
+
+class Edge(BaseModel):
+    """A relation of the social graph; relations that the model abstained from are left out."""
+
+    source: Symbol
+    target: Symbol
+    label: str
+    probability: float = Field(ge=0, le=1)
+
+
+class SocialGraph(BaseModel):
+    """``POST /v1/graphs`` draws it."""
+
+    nodes: list[Node] = Field(max_length=200)
+    edges: list[Edge] = Field(max_length=20_000)
+
+    @model_validator(mode="after")
+    def _edges_join_nodes(self) -> Self:
+        known = {node.id for node in self.nodes}
+        unknown = sorted({end for edge in self.edges for end in (edge.source, edge.target)} - known)
+        if unknown:
+            raise ValueError(f"edges: {', '.join(unknown)} is not one of the nodes")
+        return self
+
+
+def as_svg(graph: SocialGraph) -> str:
+    """A picture that stands alone: no script, no link, no font of elsewhere."""
+    names = [node.id for node in graph.nodes]
+    places = {name: _place(index, len(names)) for index, name in enumerate(names)}
+    told = "; ".join(f"{edge.source} and {edge.target}: {edge.label}" for edge in graph.edges) or "no relation"
+    picture = ElementTree.Element(
+        "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
+        width=str(WIDTH), height=str(HEIGHT),
+    )  # fmt: skip
+    _add(picture, "title", f"Social graph. {told}")
+    _add(picture, "rect", width=WIDTH, height=HEIGHT, fill="white")
+    for edge in graph.edges:
+        (x0, y0), (x1, y1) = places[edge.source], places[edge.target]
+        width = round(1 + 5 * edge.probability, 2)
+        _add(picture, "line", x1=x0, y1=y0, x2=x1, y2=y1, stroke="#9aa3b2", stroke_width=width)
+    for edge in graph.edges:  # above all lines
+        _label(picture, edge, places[edge.source], places[edge.target])
+    for name in names:
+        x, y = places[name]
+        hue = _HUES[(int(name[1:]) - 1) % len(_HUES)]
+        _add(picture, "circle", cx=x, cy=y, r=_RADIUS, fill=f"hsl({hue} 75% 45%)")
+        _add(picture, "text", name, x=x, y=y + 5, fill="white", **_FONT, font_weight="bold")
+    return ElementTree.tostring(picture, encoding="unicode")
+
+
+_FONT: Final = {"font_family": "system-ui, sans-serif", "font_size": "15", "text_anchor": "middle"}
+
+
+def _label(picture: ElementTree.Element, edge: Edge, start: Point, end: Point) -> None:
+    x, y = (a + (b - a) * _ALONG for a, b in zip(start, end, strict=True))
+    words = f"{edge.label} {edge.probability:.0%}"
+    halo = {"stroke": "white", "stroke_width": "5", "paint_order": "stroke", "stroke_linejoin": "round"}
+    _add(picture, "text", words, x=round(x, 1), y=round(y + 5, 1), fill="#1c2330", **_FONT | halo)
+
+
+def _place(index: int, count: int) -> Point:
+    """Two stand side by side; more begin at the top."""
+    angle = 2 * math.pi * index / count - (math.pi if count == 2 else math.pi / 2)
+    x = WIDTH / 2 + (WIDTH / 2 - _MARGIN) * math.cos(angle)
+    y = HEIGHT / 2 + (HEIGHT / 2 - _MARGIN) * math.sin(angle)
+    return round(x, 1), round(y, 1)
+
+
+def _add(parent: ElementTree.Element, tag: str, text: str = "", **attributes: str | float) -> None:
+    child = ElementTree.SubElement(
+        parent, tag, {name.replace("_", "-"): str(value) for name, value in attributes.items()}
+    )
+    child.text = text or None
