@@ -12,7 +12,7 @@ from gateway.api.problems import problems
 from gateway.jobs.records import new_id
 from gateway.store.prompts import PromptRecord, PromptStore, record_of
 from services.common.errors import ProblemError
-from services.reasoning.schemas import ChosenPrompt, FittedCalibration, Segments
+from services.reasoning.schemas import ChosenPrompt, FittedCalibration, Segments, ShippedPrompt
 
 BuiltinTaxonomy = Literal["pisc", "pipa"]
 
@@ -68,6 +68,12 @@ async def list_prompts(
     found = await run_in_threadpool(prompts.prompts, taxonomy)
     active = {name: await run_in_threadpool(prompts.active, name) for name in {prompt.taxonomy for prompt in found}}
     return PromptList(prompts=[_view(prompt, active[prompt.taxonomy]) for prompt in found])
+
+
+@router.get("/shipped", summary="The prompts that ship", responses=problems("service_unavailable"))
+async def shipped(parts: PartsDep, request_id: RequestId) -> list[ShippedPrompt]:
+    """One for each built-in taxonomy: what answers where no other is active, and what a version can start from."""
+    return await parts.reasoning.prompts(request_id)
 
 
 @router.post("", status_code=201, summary="Store a prompt", responses=problems())

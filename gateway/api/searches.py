@@ -16,7 +16,7 @@ from gateway.jobs.records import NewJob, new_id
 from gateway.jobs.workspace import QUESTION
 from gateway.storage import write_whole
 from gateway.store.owners import OwnerStore
-from services.reasoning.schemas import EvaluationQuestion, EvaluationRequest, SearchQuestion, Taxonomy
+from services.reasoning.schemas import EvaluationQuestion, EvaluationRequest, SearchEstimate, SearchQuestion, Taxonomy
 
 router = APIRouter(prefix="/v1", tags=["prompts"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "accepted; Location is the job"}}
@@ -63,6 +63,16 @@ async def search(
     )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
+
+
+@router.post(
+    "/prompt-searches/estimate",
+    summary="What a search would cost",
+    responses=problems("taxonomy_invalid", "service_unavailable"),
+)
+async def estimate(new: NewSearch, parts: PartsDep, request_id: RequestId) -> SearchEstimate:
+    """Checks a search without making a job of it: tokens at most, and money where a price is given."""
+    return await parts.reasoning.estimate_search(SearchQuestion(**dict(new)), request_id)
 
 
 @router.post(

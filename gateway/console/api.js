@@ -32,7 +32,7 @@ export async function call(method, path, { form, json, signal, headers = {} } = 
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "Raconteur cannot be reached", code: "unreachable", detail: "Is it still running? Nothing of yours is lost.", retryable: true });
   }
-  const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
+  const isJson = answer.status !== 204 && (answer.headers.get("Content-Type") ?? "").includes("json");
   const told = isJson ? await answer.json() : null;
   if (!answer.ok) throw new Problem(told ?? { title: answer.statusText, code: "internal", detail: `HTTP ${answer.status}` });
   return told;

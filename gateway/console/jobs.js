@@ -1,10 +1,13 @@
 // The room of jobs: what waits, runs and is done; all of it live.
 
 import { call, follow, isOver } from "./api.js";
+import { spent, words } from "./card.js";
 import { duration, h, say } from "./dom.js";
+import { filmCard } from "./film.js";
 import { trouble } from "./trouble.js";
-import { spent, words, work } from "./work.js";
+import { evaluationCard, searchCard } from "./tuning.js";
 
+const CARDS = { video: filmCard, narration: filmCard, prompt_search: searchCard, evaluation: evaluationCard };
 const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
 const PAGE = 50;
 
@@ -95,7 +98,7 @@ export function jobsRoom() {
       h(
         "td",
         {},
-        job.kind === "video" && h("button", { type: "button", class: "quiet", onclick: () => look(job) }, "show"),
+        h("button", { type: "button", class: "quiet", onclick: () => look(job) }, "show"),
         over ? h("button", { type: "button", class: "quiet", onclick: () => act("DELETE", "", job) }, "erase") : h("button", { type: "button", class: "quiet", onclick: () => act("POST", "/cancel", job) }, "stop"),
       ),
     );
@@ -103,7 +106,7 @@ export function jobsRoom() {
 
   function look(job) {
     open?.leave();
-    open = work(job);
+    open = CARDS[job.kind](job);
     looked.replaceChildren(open);
     open.scrollIntoView({ block: "nearest" });
   }

@@ -3,6 +3,7 @@
 import { key, states } from "./api.js";
 import { h } from "./dom.js";
 import { jobsRoom } from "./jobs.js";
+import { promptsRoom } from "./prompts.js";
 import { relationsRoom } from "./relations.js";
 import { talkRoom } from "./talk.js";
 
@@ -16,6 +17,7 @@ let handedOver = "";
 const ROOMS = {
   relations: () => relationsRoom({ tell }),
   talk: () => talkRoom({ text: handedOver }),
+  prompts: promptsRoom,
   jobs: jobsRoom,
 };
 

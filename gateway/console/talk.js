@@ -3,9 +3,9 @@
 import { call, formOf } from "./api.js";
 import { h, svg } from "./dom.js";
 import { dropzone } from "./dropzone.js";
+import { filmCard } from "./film.js";
 import { recorder } from "./recorder.js";
 import { trouble } from "./trouble.js";
-import { work } from "./work.js";
 
 const BASES = { self: "it is my own face", written: "written consent", licensed: "a licence", synthetic: "nobody: the face is made up" };
 const EXAMPLE_CONSENT = { subject: "Grace Hopper", basis: "licensed", reference: "official portrait, United States Navy, public domain" };
@@ -131,7 +131,7 @@ export function talkRoom({ text = "" } = {}) {
     const fields = { portrait: source, speech, text, consent, face: face.value, still: still.checked, steps: steps.value, rest: rest.value, voice: text && voice.value, rate: text && rate.value };
     try {
       const job = await call("POST", "/v1/videos", { form: formOf(fields), headers: { "Idempotency-Key": crypto.randomUUID() } });
-      card = work(job, source);
+      card = filmCard(job, source);
       result.replaceChildren(card);
       card.scrollIntoView({ block: "nearest" });
     } catch (problem) {

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
@@ -27,6 +27,7 @@ from services.reasoning.schemas import (
     SearchProgress,
     SearchQuestion,
     SearchRequest,
+    ShippedPrompt,
     Taxonomy,
 )
 from services.reasoning.settings import ReasoningSettings, reasoning_settings
@@ -34,15 +35,6 @@ from services.reasoning.taxonomy import builtin_taxonomies
 
 _MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """A search comes with all its stories and events; a story by itself is held to its length in tokens."""
-
-
-class PromptInfo(BaseModel):
-    """A prompt that can be used."""
-
-    name: str
-    taxonomy: str
-    hash: str
-    active: bool
 
 
 class _TaxonomyRoute(APIRoute):
@@ -120,12 +112,9 @@ async def taxonomies() -> list[Taxonomy]:
     return list(builtin_taxonomies().values())
 
 
-@router.get("/v1/prompts", summary="The prompts and which are active")
-async def prompts() -> list[PromptInfo]:
-    return [
-        PromptInfo(name=prompt.name, taxonomy=prompt.taxonomy, hash=prompt.content_hash, active=True)
-        for prompt in builtin_prompts().values()
-    ]
+@router.get("/v1/prompts", summary="The prompts that ship")
+async def prompts() -> list[ShippedPrompt]:
+    return [ShippedPrompt(hash=prompt.content_hash, **asdict(prompt)) for prompt in builtin_prompts().values()]
 
 
 def _prepare(settings: ReasoningSettings) -> Reasoner[Any]:

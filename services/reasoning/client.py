@@ -10,6 +10,7 @@ from services.reasoning.schemas import (
     SearchProgress,
     SearchQuestion,
     SearchRequest,
+    ShippedPrompt,
     Taxonomy,
 )
 
@@ -43,3 +44,8 @@ class ReasoningClient(ServiceClient):
         """The built-in taxonomies."""
         response = await self._request("GET", "/v1/taxonomies", request_id)
         return [Taxonomy.model_validate(entry) for entry in response.json()]
+
+    async def prompts(self, request_id: str = "") -> list[ShippedPrompt]:
+        """The prompts that ship."""
+        response = await self._request("GET", "/v1/prompts", request_id)
+        return [ShippedPrompt.model_validate(entry) for entry in response.json()]

@@ -63,6 +63,14 @@ class Segments(BaseModel):
     guidance: SegmentText = Field(description="hints and worked examples")
 
 
+class ShippedPrompt(Segments):
+    """The prompt that answers for a taxonomy where nobody has chosen another."""
+
+    taxonomy: str
+    name: str
+    hash: str = Field(description="of the segments")
+
+
 def prompt_hash(name: str, taxonomy: str, segments: dict[str, str]) -> str:
     """First 12 hexadecimal digits of the SHA-256 of a prompt's words; changes with every word."""
     told = {"name": name, "taxonomy": taxonomy} | segments

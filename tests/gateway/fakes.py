@@ -12,7 +12,7 @@ import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from itertools import combinations
 from typing import Annotated
@@ -42,6 +42,7 @@ from services.perception.schemas import (
 )
 from services.reasoning.judging import judge_on
 from services.reasoning.pipeline import Reasoner
+from services.reasoning.prompt import builtin_prompts
 from services.reasoning.schemas import (
     ChosenPrompt,
     EvaluationProgress,
@@ -54,6 +55,7 @@ from services.reasoning.schemas import (
     SearchProgress,
     SearchQuestion,
     SearchRequest,
+    ShippedPrompt,
     Taxonomy,
 )
 from services.reasoning.search.advance import advance, prepare
@@ -282,6 +284,10 @@ def _app(fakes: Fakes) -> FastAPI:
     @router.get("/v1/taxonomies")
     async def taxonomies() -> list[Taxonomy]:
         return list(builtin_taxonomies().values())
+
+    @router.get("/v1/prompts")
+    async def prompts() -> list[ShippedPrompt]:
+        return [ShippedPrompt(hash=prompt.content_hash, **asdict(prompt)) for prompt in builtin_prompts().values()]
 
     @router.post("/v1/prompt-searches/estimate")
     def estimate_search(asked: SearchQuestion) -> SearchEstimate:

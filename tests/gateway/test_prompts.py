@@ -46,6 +46,13 @@ def test_a_version_is_stored_with_the_hash_that_answers_will_tell(stack: Stack):
     assert stack.http.get(f"/v1/prompts/{made['id']}").json() == made
 
 
+def test_the_prompts_that_ship_are_shown_with_their_segments(stack: Stack):
+    shipped = {prompt["taxonomy"]: prompt for prompt in stack.http.get("/v1/prompts/shipped").json()}
+    assert sorted(shipped) == ["pipa", "pisc"]
+    assert shipped["pisc"]["guidance"] == SHIPPED.guidance
+    assert f"{shipped['pisc']['name']}@{shipped['pisc']['hash']}" == SHIPPED.identity
+
+
 def test_an_active_prompt_answers_for_its_taxonomy_alone(stack: Stack):
     made = create(stack)
     assert stack.http.post(f"/v1/prompts/{made['id']}/activate").json()["active"] is True

@@ -48,6 +48,18 @@ def test_a_search_ends_with_a_report_and_a_prompt_that_can_be_activated(stack: S
     assert stack.http.delete(f"/v1/prompts/{output['prompt_id']}").status_code == 204
 
 
+def test_what_a_search_would_cost_is_told_without_a_job(stack: Stack):
+    before = stack.http.get("/v1/jobs").json()["jobs"]
+    priced = SEARCH | {"options": SEARCH["options"] | {"money": 1.0, "price_per_million_tokens": 2.0}}
+    told = stack.http.post("/v1/prompt-searches/estimate", json=priced).json()
+    assert told["search"] > told["step"] > 0
+    assert told["money"] == pytest.approx(told["search"] / 1e6 * 2.0, abs=1e-4)
+    assert stack.http.get("/v1/jobs").json()["jobs"] == before
+
+    wrong = stack.http.post("/v1/prompt-searches/estimate", json=SEARCH | {"stories": STORIES[:3]})
+    assert (wrong.status_code, wrong.json()["param"]) == (422, "stories")
+
+
 def test_the_stage_tells_the_current_and_the_best_loss_and_no_slice_is_computed_twice(stack: Stack):
     stack.fakes.slice_s, stack.fakes.segment_s = ONE_EVENT, 0.02
     job = start(stack, "prompt-searches", SEARCH | {"options": {"proposer": "random", "steps": 4, "patience": 9}})

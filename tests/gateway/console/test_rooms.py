@@ -1,5 +1,7 @@
 """The console in a real browser; behind it a real gateway and worker with fakes for the three services."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -111,6 +113,85 @@ class TestTalk:
         page.get_by_role("button", name="Stop").click()
 
         expect(page.locator("audio")).to_be_visible()
+
+
+STORIES = [
+    {"id": f"{label}-{n}", "story": f"<P1> {cue} <P2> on day {n}.", "pair": ["P1", "P2"], "label": label}
+    for n in range(8)
+    for label, cue in {"family": "hugs", "friends": "laughs with", "commercial": "pays"}.items()
+]
+JSON_LINES: Any = {
+    "name": "stories.jsonl",
+    "mimeType": "application/json",
+    "buffer": "\n".join(json.dumps(story) for story in STORIES).encode(),
+}
+
+
+@pytest.fixture
+def no_prompts(stack: Stack) -> Iterator[None]:
+    yield
+    for prompt in stack.http.get("/v1/prompts").json()["prompts"]:
+        stack.http.delete(f"/v1/prompts/{prompt['id']}").raise_for_status()
+
+
+@pytest.mark.usefixtures("no_prompts")
+class TestPrompts:
+    def test_a_version_is_written_compared_answers_and_gives_way_again(self, page: Page):
+        page.get_by_role("link", name="Prompts").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        expect(page.locator("tbody tr")).to_contain_text("answers")
+        page.get_by_role("button", name="show").click()
+        page.get_by_role("button", name="write a version from it").click()
+        page.get_by_label("Name").fill("mine")
+        page.get_by_label("Guidance").fill("Look at the hands.")
+        page.get_by_role("button", name="Store it").click()
+
+        expect(page.locator(".segments ins")).to_contain_text("hands")
+        expect(page.locator(".segments del").first).to_be_visible()
+        check_accessibility(page)
+        page.get_by_role("button", name="let it answer").click()
+        mine = page.locator("tbody tr").first
+        expect(mine).to_contain_text("mine")
+        expect(mine).to_contain_text("answers")
+        page.get_by_role("button", name="undo the last change").click()
+        expect(page.locator("tbody tr").last).to_contain_text("answers")
+        page.get_by_role("button", name="erase").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+
+    def test_a_search_tells_its_cost_first_then_its_loss_and_leaves_a_prompt(self, page: Page, stack: Stack):
+        stack.fakes.slice_s, stack.fakes.segment_s = 0.02, 0.05
+        page.get_by_role("link", name="Prompts").click()
+        page.get_by_label("Choose labelled stories").set_input_files(JSON_LINES)
+        page.get_by_label("Steps").fill("6")
+
+        expect(page.get_by_text("tokens in 6 steps")).to_be_visible()
+        page.get_by_role("button", name="Search a better one").click()
+        expect(page.locator(".curve svg")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("link", name="Download the report")).to_be_visible(timeout=120_000)
+        expect(page.locator("tbody tr")).to_have_count(2)
+        check_accessibility(page)
+
+    def test_the_prompt_that_answers_is_judged(self, page: Page, stack: Stack):
+        page.get_by_role("link", name="Prompts").click()
+        page.get_by_label("Choose labelled stories").set_input_files(JSON_LINES)
+        page.get_by_role("button", name="Judge the prompt that answers").click()
+
+        expect(page.locator(".confusion tbody tr")).to_have_count(6, timeout=30_000)
+        expect(page.locator(".accuracies tr").first).to_contain_text("[")
+        check_accessibility(page)
+
+    def test_the_example_stories_can_be_searched(self, page: Page):
+        page.get_by_role("link", name="Prompts").click()
+        page.get_by_role("button", name="take the example").click()
+        expect(page.get_by_text("24 stories, 6 labels")).to_be_visible()
+        expect(page.get_by_text("tokens in 10 steps")).to_be_visible()
+
+    def test_a_line_that_is_no_story_is_named(self, page: Page):
+        page.get_by_role("link", name="Prompts").click()
+        broken = JSON_LINES | {"buffer": JSON_LINES["buffer"] + b"\n{oh"}
+        page.get_by_label("Choose labelled stories").set_input_files(broken)
+        expect(page.get_by_role("alert")).to_contain_text("stories.jsonl, line 25")
+        expect(page.get_by_role("button", name="Search a better one")).to_be_disabled()
 
 
 class TestJobs:

@@ -1,32 +1,38 @@
-// A job as a card: how far it is, the video as it comes, how to stop it, and what became of it.
+// A job as a card: how far it is, how to stop it, and what became of it. What a kind of job adds is given by its room.
 
 import { call, follow, isOver, links } from "./api.js";
 import { duration, h, percent, say } from "./dom.js";
-import { player } from "./player.js";
 import { trouble } from "./trouble.js";
 
 const STAGES = {
   waiting: "waiting for its turn",
   starting: "starting",
   canceling: "stopping",
+  look: "looking at the photo",
+  relate: "thinking about the relation",
+  script: "finding the words",
   portrait: "looking at the portrait",
   track: "following the face",
   speech: "listening to the speech",
   segments: "making the video",
   join: "putting it together",
+  search: "searching",
+  report: "writing the report",
+  stories: "judging the stories",
   finished: "finished",
 };
 
-/** Follows `job`; `source` (File) is shown beside the video on demand. Answers the element; `leave()` stops following. */
-export function work(job, source) {
-  const film = player();
-  const meter = h("progress", { max: 1, value: job.progress });
+/**
+ * Follows `job`. `parts` are shown below the progress; `onChange(job)` is called on each change, and once it has succeeded
+ * `onDone(job)` answers what to show at the end. Answers the element; `leave()` stops following.
+ */
+export function card(job, { label, parts = [], onChange = () => {}, onDone }) {
+  const meter = h("progress", { max: 1, value: job.progress, "aria-label": "Progress" });
   const line = h("p", { class: "stage-line" });
   const end = h("div", {});
   const warnings = h("ul", { class: "warnings" });
   const stop = h("button", { type: "button", class: "quiet", onclick: cancel }, "stop it");
-  const beside = h("div", { class: "films" }, film);
-  const card = h("section", { class: "work", "aria-label": "The video" }, meter, line, stop, beside, warnings, end);
+  const element = h("section", { class: "work", "aria-label": label }, meter, line, stop, ...parts, warnings, end);
   const unfollow = follow(job.id, update, (lost) => lost && (line.textContent = "The connection is lost; trying again …"));
   update(job);
 
@@ -37,28 +43,19 @@ export function work(job, source) {
     stop.hidden = isOver(told);
     meter.hidden = isOver(told);
     warnings.replaceChildren(...told.warnings.map((text) => h("li", {}, text)));
-    film.hidden = !told.stream && told.status !== "succeeded";
-    film.watch(told);
+    onChange(told);
     if (isOver(told)) finish(told);
   }
 
   async function finish(told) {
     say(words(told));
-    if (told.status === "failed") end.replaceChildren(trouble({ title: "The video could not be made", ...told.error }));
+    if (told.status === "failed") end.replaceChildren(trouble({ title: "It did not work", ...told.error }));
     if (told.status !== "succeeded") return;
-    const { content } = await links(told.id);
-    end.replaceChildren(
-      h("a", { class: "button", href: content, download: `raconteur-${told.id.slice(-6)}.mp4` }, "Download"),
-      " ",
-      source && h("button", { type: "button", class: "quiet", onclick: compare }, "compare with the source"),
-    );
-  }
-
-  function compare(event) {
-    const url = URL.createObjectURL(source);
-    const isVideo = source.type.startsWith("video/");
-    beside.prepend(isVideo ? h("video", { src: url, controls: true, muted: true, class: "film" }) : h("img", { src: url, alt: "The source", class: "film" }));
-    event.target.remove();
+    try {
+      end.replaceChildren(...(await onDone(told)));
+    } catch (problem) {
+      end.replaceChildren(trouble(problem, () => finish(told)));
+    }
   }
 
   async function cancel() {
@@ -70,11 +67,14 @@ export function work(job, source) {
     }
   }
 
-  card.leave = () => {
-    unfollow();
-    film.stop();
-  };
-  return card;
+  element.leave = unfollow;
+  return element;
+}
+
+/** The result of a job as a link that works without a key. */
+export async function download(job, name, text = "Download") {
+  const { content } = await links(job.id);
+  return h("a", { class: "button", href: content, download: name }, text);
 }
 
 /** One line about a job. */
