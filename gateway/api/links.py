@@ -5,48 +5,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from gateway.access.caller import CallerDep
 from gateway.access.links import Link
+from gateway.api.answers import FileLinks, JobLinks
 from gateway.api.parts import Mine, PartsDep
 from gateway.api.problems import problems
 
-_QUERY: Final = "expires=1795615200&key=019a3c5e6a10c0ffee0123456789abcd&signature=5f0c"
-_FILE_EXAMPLE: Final[dict[str, Any]] = {
-    "content": f"/v1/files/019a3c5e7f10c0ffee0123456789abcd/content?{_QUERY}",
-    "expires_at": "2026-11-26T12:00:00Z",
-}
-_JOB: Final = "/v1/jobs/019a3c5e8a30c0ffee0123456789abcd"
-_JOB_EXAMPLE: Final = _FILE_EXAMPLE | {
-    "content": f"{_JOB}/content?{_QUERY}",
-    "stream": f"{_JOB}/stream.m3u8?{_QUERY}",
-    "captions": f"{_JOB}/captions.vtt?{_QUERY}",
-    "events": f"{_JOB}/events?{_QUERY}",
-}
 _ENDS: Final = {"content": "content", "stream": "stream.m3u8", "captions": "captions.vtt", "events": "events"}
 
 ExpiresIn = Annotated[int, Body(ge=1, le=7 * 86400, embed=True, description="seconds; at most a week", examples=[600])]
 
 router = APIRouter(prefix="/v1", tags=["links"])
-
-
-class FileLinks(BaseModel):
-    """Whoever has such a link may read what it names until ``expires_at``, or until the key that made it is revoked."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_FILE_EXAMPLE]})
-
-    content: str = Field(description="path and query, relative to the API")
-    expires_at: datetime
-
-
-class JobLinks(FileLinks):
-    model_config = ConfigDict(json_schema_extra={"examples": [_JOB_EXAMPLE]})
-
-    stream: str = Field(description="HLS playlist; the pieces it names carry the same signature")
-    captions: str = Field(description="WebVTT, of a job whose `captions` is not null")
-    events: str
 
 
 @router.post("/files/{file_id}/links", summary="Share a file for a while", responses=problems("not_found"))

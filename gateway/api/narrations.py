@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from gateway.access.caller import CallerDep
 from gateway.api.accept import accept, check_text, fingerprint
+from gateway.api.answers import STORY_EXAMPLE, ScriptView
 from gateway.api.consent import ConsentField, read_consent
 from gateway.api.early_check import EarlyCheck, EarlySight
 from gateway.api.incoming import Incoming
@@ -33,23 +34,6 @@ from services.common.errors import ProblemError
 from services.perception.schemas import Story
 from services.reasoning.schemas import Relation, RelationsRequest, RelationsResponse, Taxonomy
 
-_STORY: Final = "<P1>, a woman of about 30, is on the left. <P2>, a man of about 35, is on the right, next to <P1>."
-_RELATION: Final[dict[str, Any]] = {
-    "pair": ["P1", "P2"],
-    "label": "friends",
-    "coarse": "intimate",
-    "probabilities": {"friends": 0.62, "family": 0.38},
-    "abstained": False,
-    "explanation": "<P1> and <P2> are close together and smile.",
-    "evidence": [],
-}
-_EXAMPLE: Final[dict[str, Any]] = {
-    "script": "I see two people: a woman on the left and a man on the right. The woman on the left and the man on the "
-    "right seem to be friends. I say so because they are close together and smile. This is a guess and no more.",
-    "story": _STORY,
-    "relation": _RELATION,
-    "warnings": [],
-}
 _LONGEST_STORY: Final = 12_000
 """Characters. The language model reads less."""
 
@@ -88,7 +72,7 @@ class About:
     """What is told: the form fields that the script and the job take alike."""
 
     story: Annotated[
-        str | None, Form(max_length=_LONGEST_STORY, description="instead of a photo", examples=[_STORY])
+        str | None, Form(max_length=_LONGEST_STORY, description="instead of a photo", examples=[STORY_EXAMPLE])
     ] = None
     pair: Annotated[
         str | None,
@@ -125,17 +109,6 @@ class About:
 
 
 AboutFields = Annotated[About, Depends()]
-
-
-class ScriptView(BaseModel):
-    """A script, and what it was written from."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
-
-    script: str
-    story: str
-    relation: Relation
-    warnings: list[str]
 
 
 @router.post("/scripts", summary="Write what a portrait shall tell", responses=problems(*_ABOUT))

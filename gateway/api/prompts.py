@@ -1,63 +1,20 @@
 """/v1/prompts: versions of the reasoning prompt, and which one answers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from gateway.api.answers import Answering, BuiltinTaxonomy, NewPrompt, PromptList, PromptView
 from gateway.api.parts import MyPrompts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.jobs.records import new_id
 from gateway.store.prompts import PromptRecord, PromptStore, record_of
 from services.common.errors import ProblemError
-from services.reasoning.schemas import ChosenPrompt, FittedCalibration, Segments, ShippedPrompt
-
-BuiltinTaxonomy = Literal["pisc", "pipa"]
+from services.reasoning.schemas import ChosenPrompt, FittedCalibration, ShippedPrompt
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"])
-
-
-class NewPrompt(Segments):
-    """The four segments for a taxonomy; ``prompt.json`` of a search is one. The context names every label."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    taxonomy: BuiltinTaxonomy
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w .-]+$", examples=["my-pisc"])
-    parent: str | None = Field(None, max_length=80, description="name@hash of the prompt that it was made from")
-    model: str | None = Field(None, max_length=120, description="that it was made for")
-    figures: dict[str, Any] | None = Field(None, description="of an evaluation")
-    calibration: FittedCalibration | None = None
-
-
-class PromptView(Segments):
-    """A version of the prompt; it never changes."""
-
-    id: str
-    taxonomy: str
-    name: str
-    hash: str = Field(description="of the segments")
-    parent: str | None
-    model: str | None
-    figures: dict[str, Any] | None
-    calibration: FittedCalibration | None
-    created_at: datetime
-    active: bool
-
-
-class PromptList(BaseModel):
-    """Newest first. Where none is active, the prompt that ships answers."""
-
-    prompts: list[PromptView]
-
-
-class Answering(BaseModel):
-    """Which prompt answers for a taxonomy; null where it is the one that ships."""
-
-    taxonomy: str
-    prompt: PromptView | None
 
 
 @router.get("", summary="List prompts", responses=problems())

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
+from gateway.api.answers import RelationsAnswer
 from gateway.api.direct import judge_photo
 from gateway.api.parts import MyPrompts, PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
@@ -18,63 +19,10 @@ from gateway.people import check_people, people_in
 from gateway.social_graph import Edge, Node, SocialGraph
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
-from services.perception.schemas import Judgement, Person, Story, StoryOptions, Thing
+from services.perception.schemas import Judgement, Story, StoryOptions
 from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse
 
 Model = TypeVar("Model", bound=BaseModel)
-
-_RELATION_EXAMPLE: Final[dict[str, Any]] = {
-    "pair": ["P1", "P2"],
-    "label": "friends",
-    "coarse": "intimate",
-    "probabilities": {"friends": 0.62, "family": 0.21, "couple": 0.17},
-    "abstained": False,
-    "explanation": "<P1> and <P2> sit close together and laugh.",
-    "evidence": [{"sentence": "<P1> and <P2> sit close together.", "weight": 0.41}],
-}
-
-
-class RelationsAnswer(BaseModel):
-    """What ``/v1/stories`` answers (null or empty where a story was given) and the relation of each pair."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "width": None,
-                    "height": None,
-                    "people": [],
-                    "objects": [],
-                    "story": "<P1> and <P2> sit close together and laugh.",
-                    "relations": [_RELATION_EXAMPLE],
-                    "taxonomy": "pisc",
-                    "prompt": "social-4@3f2a",
-                    "model": "qwen2.5-0.5b",
-                    "method": "label scoring",
-                    "graph": {
-                        "nodes": [{"id": "P1", "box": None}, {"id": "P2", "box": None}],
-                        "edges": [{"source": "P1", "target": "P2", "label": "friends", "probability": 0.62}],
-                    },
-                    "warnings": [],
-                    "timings_s": {"reasoning.score": 2.4},
-                }
-            ]
-        }
-    )
-
-    width: int | None
-    height: int | None
-    people: list[Person]
-    objects: list[Thing]
-    story: str
-    relations: list[Relation]
-    taxonomy: str
-    prompt: str
-    model: str
-    method: str
-    graph: SocialGraph
-    warnings: list[str]
-    timings_s: dict[str, float] = Field(description="perception.* and reasoning.* stages")
 
 
 class RelationsQuestion(Question):

@@ -3,12 +3,12 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, File, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from gateway.api.answers import CredentialsView, VerdictView, WatermarkView
 from gateway.api.parts import Parts, PartsDep
 from gateway.api.problems import problems
 from gateway.media import HEAD_BYTES, is_video, sniff
@@ -16,43 +16,7 @@ from gateway.provenance.certificate import certificate_of
 from gateway.provenance.verdict import Verdict, judge
 from services.common.errors import ProblemError
 
-_EXAMPLE: Final[dict[str, Any]] = {
-    "made_here": True,
-    "job": "019a3c5e8a30c0ffee0123456789abcd",
-    "changed": True,
-    "credentials": None,
-    "watermark": {"found": True, "score": 10.9, "threshold": 7.12},
-}
-
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])
-
-
-class CredentialsView(BaseModel):
-    """Content credentials (C2PA) that the file carries."""
-
-    state: str = Field(description="trusted: signed by us and whole; valid: signed by another; invalid: changed since")
-    signed_by: str
-    job: str | None
-    model: str | None
-    inputs: dict[str, str] = Field(description="SHA-256 of what it was made of")
-
-
-class WatermarkView(BaseModel):
-    """The watermark is found where the score exceeds the threshold: wrong once in a million videos that have none."""
-
-    found: bool
-    score: float = Field(description="of the job that agrees best; at most 11.3")
-    threshold: float = Field(description="grows with the number of jobs ever made")
-
-
-class VerdictView(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
-
-    made_here: bool
-    job: str | None = Field(description="the job that made it; it may be erased by now")
-    changed: bool | None = Field(description="is it anything but the very file that the job made? null if not ours")
-    credentials: CredentialsView | None
-    watermark: WatermarkView
 
 
 @router.post("", summary="Was this video made here?", responses=problems("unsupported_media", "too_large"))

@@ -1,27 +1,26 @@
 """/v1/webhooks: servers of one's own that are told when a job is over."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from gateway.access.caller import caller_of
+from gateway.api.answers import (
+    MessageList,
+    MessageView,
+    NewWebhook,
+    TryView,
+    WebhookList,
+    WebhookSecret,
+    WebhookView,
+)
 from gateway.api.parts import PartsDep
 from gateway.api.problems import problems
-from gateway.store.webhooks import Endpoint, Message, MessageState, Try, WebhookStore
-from gateway.webhooks.event import Event
+from gateway.store.webhooks import Endpoint, Message, Try, WebhookStore
+from gateway.webhooks.event import Event, MessageState
 from gateway.webhooks.signature import secret_of
-
-_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "019a3c5e9b40c0ffee0123456789abcd",
-    "url": "https://app.example/raconteur",
-    "events": ["job.canceled", "job.failed", "job.succeeded"],
-    "created_at": "2026-11-22T12:00:00Z",
-    "disabled_at": None,
-}
-_ALL: Final = list(Event)
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -31,65 +30,6 @@ def _my_webhooks(request: Request, parts: PartsDep) -> WebhookStore:
 
 
 MyWebhooks = Annotated[WebhookStore, Depends(_my_webhooks)]
-
-
-class NewWebhook(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(max_length=2000, description="https, on the open internet", examples=[_EXAMPLE["url"]])
-    events: list[Event] = Field(_ALL, min_length=1, max_length=len(_ALL), description="all of them if left out")
-
-
-class WebhookView(BaseModel):
-    """An endpoint."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
-
-    id: str
-    url: str
-    events: list[Event]
-    created_at: datetime
-    disabled_at: datetime | None = Field(description="it answered 410 Gone then and is told nothing; rotate undoes it")
-
-
-class WebhookSecret(WebhookView):
-    """An endpoint with its secret, which is not shown again."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [_EXAMPLE | {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}]}
-    )
-
-    secret: str = Field(description="verifies the signatures by any library of www.standardwebhooks.com")
-
-
-class TryView(BaseModel):
-    at: datetime
-    status: int | None = Field(description="of HTTP; null where there was no answer")
-    reason: str | None = Field(description="why there was none")
-    took_s: float
-
-
-class MessageView(BaseModel):
-    """What was, or will be, told about one job. Its `id` is the header `webhook-id` of each try."""
-
-    id: str
-    event: Event
-    job_id: str
-    state: MessageState
-    created_at: datetime
-    next_at: datetime | None = Field(description="when it is tried next; null unless it waits")
-    tries: list[TryView] = Field(description="oldest first")
-
-
-class MessageList(BaseModel):
-    """One page of messages, newest first."""
-
-    messages: list[MessageView]
-    next_cursor: str | None = Field(description="give it as `cursor` for the next page; null on the last")
-
-
-class WebhookList(BaseModel):
-    webhooks: list[WebhookView]
 
 
 @router.post(

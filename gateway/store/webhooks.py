@@ -6,14 +6,13 @@ A message is stored in the transaction that ends its job, so that a job that is 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from gateway.jobs.records import new_id
 from gateway.store.tables import JOBS, WEBHOOK_MESSAGES, WEBHOOK_TRIES, WEBHOOKS
-from gateway.webhooks.event import Event, body_of, event_of
+from gateway.webhooks.event import Event, MessageState, body_of, event_of
 from services.common.errors import ProblemError
 
 MOST_ENDPOINTS: Final = 10
@@ -21,12 +20,6 @@ MOST_ENDPOINTS: Final = 10
 
 KEPT_S: Final = 7 * 86400.0
 """Messages and their tries are erased after this."""
-
-
-class MessageState(StrEnum):
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.secret import Secret
-from gateway.store.webhooks import Endpoint, Message, MessageState, Outbox, Try
+from gateway.store.webhooks import Endpoint, Message, Outbox, Try
+from gateway.webhooks.event import MessageState
 from gateway.webhooks.signature import headers
 from services.common.addresses import OpenInternet
 from services.common.errors import ProblemError

@@ -14,6 +14,12 @@ class Event(StrEnum):
     CANCELED = "job.canceled"
 
 
+class MessageState(StrEnum):
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 def event_of(status: str) -> Event:
     return {
         JobStatus.SUCCEEDED: Event.SUCCEEDED,

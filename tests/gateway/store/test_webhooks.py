@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from gateway.jobs.records import FileRecord, NewJob, new_id
 from gateway.store.tables import WEBHOOK_MESSAGES
-from gateway.store.webhooks import KEPT_S, MOST_ENDPOINTS, Endpoint, MessageState, Try
-from gateway.webhooks.event import Event
+from gateway.store.webhooks import KEPT_S, MOST_ENDPOINTS, Endpoint, Try
+from gateway.webhooks.event import Event, MessageState
 from services.common.errors import ProblemError
 from tests.gateway.store.conftest import Store
 
