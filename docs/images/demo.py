@@ -21,10 +21,10 @@ INK, PAPER, COLOURS = "#1c1c1c", "#ffffff", ("#d1495b", "#00798c", "#b07a10", "#
 def main() -> None:
     font = ImageFont.load_default(22)
     with Raconteur(sys.argv[1]) as client, tempfile.TemporaryDirectory() as folder:
-        answer = client.relations(EXAMPLES / "photo.jpg")
+        answer = client.relations(EXAMPLES / "photo.jpg").model_dump(mode="json")
         job = client.video(EXAMPLES / "portrait.jpg", EXAMPLE_CONSENT, speech=EXAMPLES / "speech.wav")
-        *_, job = client.follow(job["id"])
-        client.download(job["id"], Path(folder) / "talk.mp4")
+        client.wait(job.id)
+        client.download(job.id, Path(folder) / "talk.mp4")
         frames = talking(Path(folder) / "talk.mp4")
     photo = marked_photo(answer, font)
     told = relations_text(answer)

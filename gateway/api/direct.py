@@ -1,11 +1,11 @@
 """The direct route of /v1/relations: a model that sees the photo answers, without a story. To compare with it."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from gateway.api.parts import Parts
+from gateway.taxonomy import find_taxonomy
 from services.perception.schemas import Choice, Judgement, JudgeOptions, PhotoOptions
-from services.reasoning.schemas import Question, Relation, RelationsResponse, Taxonomy
+from services.reasoning.schemas import Question, Relation, RelationsResponse
 
 METHOD: Final = "direct: label scoring by a model that sees the photo"
 
@@ -14,7 +14,7 @@ async def judge_photo(
     parts: Parts, photo: bytes, options: PhotoOptions, question: Question, request_id: str
 ) -> tuple[Judgement, RelationsResponse]:
     """Who is there, and the relations in the form of the reasoning service. Raises as the perception service does."""
-    taxonomy = await _taxonomy(parts, question.taxonomy, request_id)
+    taxonomy = await find_taxonomy(question.taxonomy, lambda: parts.reasoning.taxonomies(request_id))
     asked = JudgeOptions(
         boxes=options.boxes,
         blur_faces=options.blur_faces,
@@ -50,10 +50,3 @@ async def judge_photo(
         timings_s={},
     )
     return judgement, answer
-
-
-async def _taxonomy(parts: Parts, chosen: str | Taxonomy, request_id: str) -> Taxonomy:
-    if isinstance(chosen, Taxonomy):
-        return chosen
-    known: Sequence[Taxonomy] = await parts.reasoning.taxonomies(request_id)
-    return next(taxonomy for taxonomy in known if taxonomy.name == chosen)

@@ -25,10 +25,11 @@ from gateway.api.taxonomies import taxonomy_field
 from gateway.jobs.inputs import NARRATION, PORTRAIT, NarrationInput
 from gateway.jobs.records import NewJob, new_id
 from gateway.media import has_face, is_image
-from gateway.narration.question import NarrationQuestion, Told, find_relation, find_taxonomy
+from gateway.narration.question import NarrationQuestion, Told, find_relation
 from gateway.narration.script import write_script
 from gateway.store.owners import OwnerStore
 from gateway.store.prompts import PromptStore
+from gateway.taxonomy import find_taxonomy
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
 from services.perception.schemas import Story

@@ -1,27 +1,39 @@
 """What the commands print for people, and which keys they print for programs."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gateway.client import Json
+from gateway.api.answers import RelationsAnswer
+from gateway.api.schemas import JobView
 from gateway.processes import StartError
 from services.common.errors import ProblemError
+from services.perception.schemas import Story
+
+Json = dict[str, Any]
 
 OUT: Final = Console(highlight=False)
 TOLD: Final = Console(stderr=True, highlight=False)
 """Progress, warnings and errors; standard output holds the answer alone."""
 
+_REFUSED: Final = 1
+_LATER: Final = 3
+
 _BAR_WIDTH: Final = 30
 _PERSON_KEYS: Final = ("symbol", "box", "score", "attributes")
 _OBJECT_KEYS: Final = ("symbol", "box", "name", "score")
 _RELATION_KEYS: Final = ("pair", "label", "coarse", "probabilities", "abstained", "explanation", "evidence")
+
+_NARRATION_KEYS: Final = ("script", "pair", "label", "probability")
 
 _HINTS: Final = {
     "no_person": "use a photo that shows people, or give their boxes with --boxes",
@@ -38,21 +50,28 @@ _HINTS: Final = {
     "unauthorized": "set RACONTEUR_API_KEY; raconteur keys create makes a key",
     "forbidden": "use a key with another scope; raconteur keys create makes one",
     "overloaded": "try again in a moment",
+    "rate_limited": "try again in a minute",
+    "queue_full": "try again later; raconteur jobs list shows what waits",
+    "too_many_jobs": "raconteur jobs list --status queued shows them; raconteur jobs cancel stops one",
+    "not_found": "raconteur jobs list shows the jobs there are; finished ones are erased after a day",
+    "audio_empty": "give a text or a recording that says something",
+    "taxonomy_invalid": "a taxonomy is JSON: {name, labels: [{name, definition}, ...]}",
+    "model_unavailable": "raconteur up says which model is missing; see docs/decisions/0002-language-model.md",
 }
 
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """A problem ends the command with one line and exit code 1."""
+    """A problem ends the command with one line and exit code 1, or 3 where the same command may succeed later."""
     try:
         yield
     except ProblemError as error:
         hint = _HINTS.get(error.code)
         TOLD.print(f"[bold red]{error.code}[/]: {escape(error.detail)}" + (f" [dim]({hint})[/]" if hint else ""))
-        raise typer.Exit(1) from None
+        raise typer.Exit(_LATER if error.kind.retryable else _REFUSED) from None
     except StartError as error:
         TOLD.print(f"[bold red]not started[/]: {escape(str(error))}")
-        raise typer.Exit(1) from None
+        raise typer.Exit(_REFUSED) from None
 
 
 @contextmanager
@@ -64,44 +83,57 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
-def follow(jobs: Iterable[Json]) -> Json:
-    """Show a job's progress until it is finished -> the job. Raises its problem where it did not succeed."""
+@contextmanager
+def progress() -> Iterator[Callable[[JobView], None]]:
+    """A bar for a job -> what shall hear of its changes."""
     columns = TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
-    job: Json = {}
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=TOLD) as progress:
-        bar = progress.add_task("waiting", total=1.0, left="")
-        for job in jobs:
-            left = "" if job["eta_s"] is None else f"about {job['eta_s']:.0f} s left"
-            progress.update(bar, completed=job["progress"], description=job["stage"], left=left)
-    if job["status"] == "succeeded":
-        return job
-    error = job["error"] or {"code": "canceled", "message": f"job {job['id']} was canceled", "param": None}
-    raise ProblemError.from_json(error | {"detail": error["message"]})
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=TOLD) as bars:
+        bar = bars.add_task("waiting", total=1.0, left="")
+
+        def on_change(job: JobView) -> None:
+            left = "" if job.eta_s is None else f"about {job.eta_s:.0f} s left"
+            bars.update(bar, completed=job.progress, description=job.stage, left=left)
+
+        yield on_change
 
 
-def story_json(answer: Json) -> Json:
+def answer(as_json: bool, told: BaseModel | Json, printed: Callable[[Json], None]) -> None:
+    """``told`` as one line of JSON, or ``printed`` for people."""
+    values = told.model_dump(mode="json") if isinstance(told, BaseModel) else told
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+    else:
+        printed(values)
+
+
+def story_json(told: Story | RelationsAnswer) -> Json:
     """The keys of ``raconteur story --json``."""
+    values = told.model_dump(mode="json")
     return {
-        "width": answer["width"],
-        "height": answer["height"],
-        "people": [_only(person, _PERSON_KEYS) for person in answer["people"]],
-        "objects": [_only(thing, _OBJECT_KEYS) for thing in answer["objects"]],
-        "story": answer["story"],
-        "warnings": answer["warnings"],
+        "width": values["width"],
+        "height": values["height"],
+        "people": [_only(person, _PERSON_KEYS) for person in values["people"]],
+        "objects": [_only(thing, _OBJECT_KEYS) for thing in values["objects"]],
+        "story": values["story"],
+        "warnings": values["warnings"],
     }
 
 
-def relations_json(answer: Json) -> Json:
+def relations_json(told: RelationsAnswer) -> Json:
     """The keys of ``raconteur relate --json``."""
-    relations = [_only(relation, _RELATION_KEYS) for relation in answer["relations"]]
-    return story_json(answer) | {"relations": relations} | _only(answer, ("taxonomy", "prompt", "model"))
+    values = told.model_dump(mode="json")
+    relations = [_only(relation, _RELATION_KEYS) for relation in values["relations"]]
+    return story_json(told) | {"relations": relations} | _only(values, ("taxonomy", "prompt", "model"))
 
 
-def video_json(job: Json, path: str) -> Json:
-    """The keys of ``raconteur talk --json``."""
-    facts = _only(job["output"], ("width", "height", "fps", "frames", "duration_s"))
-    told = {"warnings": job["warnings"], "timings": job["output"]["timings_s"]}
-    return {"job": job["id"], "output": path} | facts | told
+def video_json(job: JobView, output: Path, captions: Path | None) -> Json:
+    """The keys of ``raconteur talk --json``, and of ``narrate``, which adds what was said."""
+    made = job.output or {}
+    told = {"job": job.id, "output": str(output)} | _only(made, ("width", "height", "fps", "frames", "duration_s"))
+    told |= {"warnings": job.warnings, "timings": made["timings_s"]}
+    if captions is not None:
+        told["captions"] = str(captions)
+    return told | {key: made[key] for key in _NARRATION_KEYS if key in made}
 
 
 def print_story(answer: Json) -> None:
@@ -131,6 +163,10 @@ def print_video(told: Json) -> None:
         f"\n[bold]{escape(told['output'])}[/]: {told['width']}x{told['height']}, {told['duration_s']:.2f} s, "
         f"{told['frames']} frames ({sum(told['timings'].values()):.1f} s of work)"
     )
+    if "script" in told:
+        OUT.print(escape(told["script"]))
+    if "captions" in told:
+        OUT.print(f"[dim]captions: {escape(told['captions'])}[/]")
     _warn(told["warnings"])
 
 
@@ -163,6 +199,25 @@ def print_job(job: Json) -> None:
     for key, value in job.items():
         table.add_row(key, escape(str(value)))
     OUT.print(table)
+
+
+def print_prompts(told: Json) -> None:
+    table = Table("id", "taxonomy", "name", "hash", "model", "created", "answers", box=None)
+    for prompt in told["prompts"]:
+        names = (prompt[key] or "" for key in ("id", "taxonomy", "name", "hash", "model", "created_at"))
+        table.add_row(*map(escape, names), "yes" if prompt["active"] else "")
+    OUT.print(table)
+
+
+def print_prompt(prompt: Json) -> None:
+    print_prompts({"prompts": [prompt]})
+
+
+def print_answering(told: Json) -> None:
+    if told["prompt"] is None:
+        OUT.print(f"the prompt that ships answers for {told['taxonomy']}")
+    else:
+        print_prompt(told["prompt"])
 
 
 def _warn(warnings: list[str]) -> None:

@@ -16,10 +16,11 @@ from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
 from gateway.jobs.video import VideoMaker
 from gateway.jobs.workspace import QUESTION, Workspace
-from gateway.narration.question import NarrationQuestion, Told, find_relation, find_taxonomy
+from gateway.narration.question import NarrationQuestion, Told, find_relation
 from gateway.narration.script import write_script
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.taxonomy import find_taxonomy
 from services.common.client import ServiceClient
 from services.common.errors import ProblemError
 from services.perception.client import PerceptionClient

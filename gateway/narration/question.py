@@ -78,10 +78,3 @@ async def find_relation(question: NarrationQuestion, story: str, ask: Ask) -> To
 
 def _sureness(relation: Relation) -> tuple[bool, float]:
     return not relation.abstained, relation.probabilities[relation.label]
-
-
-async def find_taxonomy(choice: TaxonomyChoice, builtin: Callable[[], Awaitable[list[Taxonomy]]]) -> Taxonomy:
-    """The caller's own, or the ``builtin`` one of that name."""
-    if isinstance(choice, Taxonomy):
-        return choice
-    return next(taxonomy for taxonomy in await builtin() if taxonomy.name == choice)

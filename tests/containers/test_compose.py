@@ -180,23 +180,23 @@ class TestStack:
 
     def test_photo_to_relations(self, client: Raconteur):
         answer = client.relations(REPOSITORY / "examples/photo.jpg")
-        assert len(answer["people"]) >= 2
-        for relation in answer["relations"]:
-            assert sum(relation["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert len(answer.people) >= 2
+        for relation in answer.relations:
+            assert sum(relation.probabilities.values()) == pytest.approx(1, abs=1e-3)
 
     def test_portrait_and_speech_to_a_video_although_the_worker_is_killed(self, client: Raconteur, tmp_path: Path):
         speech = REPOSITORY / "examples/speech.wav"
         job = client.video(REPOSITORY / "examples/portrait.jpg", EXAMPLE_CONSENT, speech=speech)
         killed = False
-        for state in client.follow(job["id"]):
+        for state in client.follow(job.id):
             job = state
-            if job["stage"] == "segments" and job["steps_done"] >= 1 and not killed:
+            if job.stage == "segments" and job.steps_done >= 1 and not killed:
                 killed = compose("--project-name", PROJECT, "kill", "worker").returncode == 0
                 compose("--project-name", PROJECT, "up", "--detach", "--no-recreate", "worker")
         assert killed
-        assert (job["status"], job["attempt"]) == ("succeeded", 2)
+        assert (job.status, job.attempt) == ("succeeded", 2)
 
-        client.download(job["id"], tmp_path / "video.mp4")
+        client.download(job.id, tmp_path / "video.mp4")
         with av.open(tmp_path / "video.mp4") as video, av.open(speech) as sound:
             assert [stream.codec_context.name for stream in video.streams] == ["h264", "aac"]
             seconds = sound.streams.audio[0].duration * sound.streams.audio[0].time_base

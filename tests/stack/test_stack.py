@@ -48,10 +48,9 @@ class Talk:
 @pytest.fixture(scope="module")
 def talk(client: Raconteur, tmp_path_factory: pytest.TempPathFactory) -> Talk:
     job = client.video(PORTRAIT, EXAMPLE_CONSENT, speech=SPEECH, still=True)
-    *_, done = client.follow(job["id"])
-    assert done["status"] == "succeeded", done["error"]
+    client.wait(job.id)
     target = tmp_path_factory.mktemp("made") / "talk.mp4"
-    client.download(job["id"], target)
+    client.download(job.id, target)
     return Talk(target.read_bytes())
 
 
@@ -63,7 +62,7 @@ def test_each_part_says_once_that_it_is_ready(stack: RunningStack):
 
 
 def test_a_photo_becomes_relations_with_reasons(client: Raconteur):
-    answer = client.relations(PHOTO, pairs=json.dumps([["P1", "P2"], ["P2", "P3"]]))
+    answer = client.relations(PHOTO, pairs=[("P1", "P2"), ("P2", "P3")]).model_dump(mode="json")
 
     assert len(answer["people"]) >= 4
     assert [relation["pair"] for relation in answer["relations"]] == [["P1", "P2"], ["P2", "P3"]]
@@ -129,14 +128,14 @@ def test_outside_the_lower_face_of_a_still_head_nothing_changes(talk: Talk):
 
 def test_cancel_stops_within_two_seconds(client: Raconteur):
     job = client.video(PORTRAIT, EXAMPLE_CONSENT, speech=SPEECH, steps=50)
-    for seen in client.follow(job["id"]):
-        if seen["status"] == "running" and seen["stage"] == "segments":
+    for seen in client.follow(job.id):
+        if seen.status == "running" and seen.stage == "segments":
             break
     asked = time.monotonic()
-    client.cancel(job["id"])
-    *_, done = client.follow(job["id"])
+    client.cancel(job.id)
+    *_, done = client.follow(job.id)
 
-    assert done["status"] == "canceled"
+    assert done.status == "canceled"
     assert time.monotonic() - asked < 2
 
 

@@ -13,6 +13,7 @@ from gateway.cli import show
 from gateway.cli.main import app
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes import picture, pictures, wav
+from tests.gateway.test_prompts import PROMPT
 
 CONSENT = ("--subject", "Ann Lee", "--consent", "self")
 
@@ -59,6 +60,44 @@ def test_talk_voices_a_video_anew(raconteur: Callable[..., Result], rest: tuple[
     assert "track" in told["timings"]
 
 
+def test_narrate_tells_a_photo_and_writes_captions_beside_the_video(raconteur: Callable[..., Result], folder: Path):
+    done = raconteur("narrate", "people.png", "face.png", *CONSENT, "--pair", "P2,P1", "-o", "told.mp4", "--json")
+
+    told = json.loads(done.stdout)
+    assert (told["pair"], told["label"], told["captions"]) == (["P2", "P1"], "friends", "told.vtt")
+    assert told["script"].startswith("I see two people. The second person and the first person seem to be friends.")
+    assert (folder / "told.mp4").read_bytes()[4:8] == b"ftyp"
+    assert "I see two people." in (folder / "told.vtt").read_text("utf-8")
+
+
+def test_the_words_of_a_narration_are_mended_in_an_editor(
+    raconteur: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EDITOR", "sed -i s/friends/neighbours/")
+    done = raconteur("narrate", "people.png", "face.png", *CONSENT, "--edit", "--json")
+
+    assert "seem to be neighbours" in json.loads(done.stdout)["script"]
+    assert (folder / "narration.mp4").exists()
+
+
+def test_talk_writes_captions_of_a_text(raconteur: Callable[..., Result], folder: Path):
+    done = raconteur("talk", "face.png", "--text", "Good morning.", *CONSENT, "-o", "out.mp4", "--json")
+
+    assert json.loads(done.stdout)["captions"] == "out.vtt"
+    assert "Good morning." in (folder / "out.vtt").read_text("utf-8")
+
+
+def test_prompts_are_listed_activated_and_rolled_back(raconteur: Callable[..., Result], stack: Stack):
+    prompt = stack.http.post("/v1/prompts", json=PROMPT).json()["id"]
+
+    assert json.loads(raconteur("prompts", "activate", prompt, "--json").stdout)["active"] is True
+    listed = json.loads(raconteur("prompts", "list", "--json").stdout)["prompts"]
+    assert next(found for found in listed if found["id"] == prompt)["active"] is True
+    assert "yes" in raconteur("prompts", "list").stdout
+    assert "the prompt that ships" in raconteur("prompts", "rollback", "pisc").stdout
+    stack.http.delete(f"/v1/prompts/{prompt}")
+
+
 def test_relate_and_story_print_their_keys(raconteur: Callable[..., Result]):
     relations = json.loads(raconteur("relate", "people.png", "--pairs", "P1,P2", "--json").stdout)
     story = json.loads(raconteur("story", "people.png", "--json").stdout)
@@ -82,10 +121,48 @@ def test_a_problem_is_one_line_with_its_code_and_a_hint(raconteur: Callable[...,
     assert done.stderr.strip().splitlines()[-1].startswith("no_person: photo: it shows 0 people; a relation needs 2 (")
 
 
+def test_what_may_succeed_later_is_exit_code_three(
+    raconteur: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, stack: Stack
+):
+    monkeypatch.setenv("RACONTEUR_URL", "http://127.0.0.1:9")
+    done = raconteur("jobs", "list")
+
+    assert done.exit_code == 3
+    assert "service_unavailable" in done.stderr and "is the stack running?" in done.stderr
+
+
+def test_every_command_tells_its_exit_codes_and_completes_in_a_shell(raconteur: Callable[..., Result]):
+    told = " ".join(raconteur("--help").stdout.split())
+    assert "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 busy" in told
+    assert "--install-completion" in told and "narrate" in told and "prompts" in told
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("raconteur nar", "narrate"),
+        ("raconteur relate photo.png --taxonomy pi", "pipa"),
+        ("raconteur jobs c", "cancel"),
+    ],
+)
+def test_a_shell_completes_commands_and_values(raconteur: Callable[..., Result], monkeypatch, typed: str, offered: str):
+    monkeypatch.setenv("_RACONTEUR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    done = CliRunner().invoke(app, [], prog_name="raconteur")
+
+    assert offered in done.stdout.split()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("talk", "face.png", *CONSENT, "-o", "out.mp4"),
+        ("narrate", "people.png", "face.png"),
+        ("narrate", "people.png", "face.png", *CONSENT, "--pair", "P1"),
+        ("narrate", "people.png", "face.png", *CONSENT, "-o", "nowhere/told.mp4"),
+        ("relate", "people.png", "--boxes", "speech.wav"),
+        ("jobs", "list", "--status", "lost"),
         ("talk", "face.png", "speech.wav", *CONSENT, "--text", "both"),
         ("talk", "face.png", "speech.wav", *CONSENT, "--consent", "rumour"),
         ("relate", "missing.png"),
