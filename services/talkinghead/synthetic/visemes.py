@@ -88,7 +88,7 @@ def viseme_segments(phones: list[tuple[float, str]]) -> list[Segment]:
 def action_curves(wave: NDArray[np.floating], phones: list[tuple[float, str]], gain: float = 1.0) -> FloatArray:
     """Facial actions (ceil(duration * 25), 11) in [0, 1] of speech with known phone times; the jaw opens a little
     more where it is loud."""
-    n_frames = int(np.ceil(len(wave) / SAMPLE_RATE_HZ * FPS))
+    n_frames = -(-len(wave) * FPS // SAMPLE_RATE_HZ)
     time_s = (np.arange(n_frames) + 0.5) / FPS
     first, last = (phones[0][0], phones[-1][0]) if phones else (0.0, 0.0)
     segments = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.talkinghead.speech.actions import ACTIONS
+from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLE_RATE_HZ
 from services.talkinghead.synthetic.sentences import sentence
 from services.talkinghead.synthetic.visemes import VISEMES, action_curves, viseme_segments
 
@@ -48,3 +48,8 @@ def test_the_same_seed_gives_the_same_sentence_and_others_differ():
     said = [sentence(np.random.default_rng(seed)) for seed in (0, 0, 1, 2, 3)]
     assert said[0] == said[1]
     assert len(set(said)) == 4
+
+
+@pytest.mark.parametrize("frames", [28, 112, 113, 4999])
+def test_whole_frames_of_sound_give_as_many_frames_of_actions(frames: int):
+    assert len(action_curves(np.zeros(frames * SAMPLE_RATE_HZ // FPS), [])) == frames
