@@ -1,6 +1,6 @@
 """Engineering verbs of the talking-head service.
 
-``python -m services.talkinghead import|export|prepare|evaluate|bench``.
+``python -m services.talkinghead import|export|prepare|train|evaluate|bench``.
 """
 
 import json
@@ -137,6 +137,13 @@ def evaluate_command(
         "evaluation"
     ),
     seconds: Annotated[float | None, typer.Option(min=0.2, help="of each clip, from its start")] = None,
+    *,
+    sync_expert: Annotated[
+        Path | None, typer.Option(help="a sync expert, as `train` writes it: its confidence and offset")
+    ] = None,
+    syncnet: Annotated[
+        Path | None, typer.Option(help="SyncNet's own weights, syncnet_v2.model, if you have them: LSE-D and LSE-C")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """How good what is made is, beside the truth, the first frame's mouth and the mean mouth."""
@@ -148,7 +155,12 @@ def evaluate_command(
     models, states = load_models(settings)
     if models is None:
         _refuse(OSError(f"models are not loaded: {states}"))
-    judges = Judges.load(settings.weights_dir, settings.threads, settings.profile)
+    try:
+        judges = Judges.load(
+            settings.weights_dir, settings.threads, settings.profile, sync_expert=sync_expert, syncnet=syncnet
+        )
+    except ValueError as error:
+        _refuse(error)
     head = TalkingHead(models, settings)
     measured = []
     for clip in clips:
@@ -211,6 +223,40 @@ def prepare_command(
     except (TakesError, PrepareError, ValueError, ProblemError) as error:
         _refuse(error)
     _tell(report, f"{out}: {in_words(report)}", as_json)
+
+
+@cli.command("train")
+def train_command(
+    config: Annotated[str, typer.Argument(help="small, base-256 or base-512, or a YAML file of your own")],
+    data: Annotated[Path, typer.Option(help="a set, as `prepare` writes it")],
+    out: Annotated[
+        Path, typer.Option(help="folder of the run: checkpoints, TensorBoard's log and, in model/, the model")
+    ],
+    *,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="a model's folder to go on from: weights/difftalk-small, or another run's model/"),
+    ] = None,
+    speech_encoder: Annotated[
+        Path | None, typer.Option(help="folder of the network that made the set's features, to go along with the model")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A set -> a talking head. A run that was stopped goes on where it was; `accelerate launch -m` takes many GPUs."""
+    try:
+        from services.talkinghead.training.command import train  # noqa: PLC0415 - needs the extra "training"
+        from services.talkinghead.training.configuration import load_configuration  # noqa: PLC0415
+        from services.talkinghead.training.errors import TrainError  # noqa: PLC0415
+    except ImportError as error:
+        _refuse(ImportError(f"train: the extra 'training' is not installed ({error})"))
+    try:
+        report = train(
+            load_configuration(config), data, out, talkinghead_settings(), start=start, speech_encoder=speech_encoder
+        )
+    except TrainError as error:
+        _refuse(error)
+    if report is not None:
+        _tell(report, f"{report['output']}: {report['model']}, {report['held_out']['denoiser']}", as_json)
 
 
 def _tell_progress(done: int, count: int, account: Account) -> None:

@@ -1,11 +1,13 @@
 """A model as a folder: safetensors and JSON, `unet/`, `vqvae/` and `scheduler/` as diffusers writes them."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -76,6 +78,31 @@ def save(
         "configuration": asdict(configuration),
     }
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+
+
+def save_whole(
+    folder: Path,
+    configuration: DiffTalkConfiguration,
+    denoiser: Denoiser,
+    first_stage: FirstStage,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """As `save`, in the place of the model that was there, which stays as it is until all is written.
+
+    Raises OSError: the disk is full.
+    """
+    unfinished, before = (folder.with_name(f"{folder.name}.{state}") for state in ("unfinished", "before"))
+    for leftover in (unfinished, before):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        save(unfinished, configuration, denoiser, first_stage, dtype)
+    except (SafetensorError, OSError) as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise OSError(getattr(error, "errno", None), f"{folder} cannot be written: {error}") from error
+    if folder.exists():
+        folder.rename(before)
+    unfinished.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load(folder: Path) -> tuple[DiffTalkConfiguration, Denoiser, FirstStage]:

@@ -89,7 +89,7 @@ def evaluate_clip(
 
     # 4. Figures
     times_s = (numbers + 0.5) / float(subject.fps)
-    sound = Sound(times_s, loudness(audio.samples, times_s), judges.phones(audio.samples))
+    sound = Sound(times_s, audio.samples, judges.phones(audio.samples))
     silent = _own_silence(subject, times_s)
     in_silence = {name: _mean(take.opening[silent]) for name, take in takes.items()}
     in_silence["made"] = _mean(_quiet_room(head, subject, judges).opening)

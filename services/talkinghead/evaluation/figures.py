@@ -1,6 +1,7 @@
 """All figures of one maker's frames, and their means over several clips."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ from services.talkinghead.evaluation.phones import Openings, Phones
 from services.talkinghead.evaluation.sharpness import cpbd
 from services.talkinghead.evaluation.take import Take, evenly
 from services.talkinghead.speech.actions import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from services.talkinghead.sync.agreement import expert_agreement
+from services.talkinghead.sync.syncnet import lip_sync_errors
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -54,6 +57,14 @@ class Figures:
     """Positive: the mouth comes after the sound."""
     phone_auc: float | None
     phone_lag_ms: float | None
+    sync_confidence: float | None
+    """Of our expert: the best lag's mean cosine above the median lag's."""
+    sync_offset_ms: float | None
+    """Its best lag; positive: the mouth comes after the sound."""
+    lse_d: float | None
+    """SyncNet's distance at the best lag: smaller is better."""
+    lse_c: float | None
+    """SyncNet's confidence: larger is better."""
     silence_opening: float | None
     """Mean opening in mouth widths while nobody speaks."""
     leak_correlation: float | None
@@ -66,8 +77,13 @@ class Sound:
     """What drives N frames."""
 
     times_s: Floats  # (N,) middles of the frames
-    loudness: Floats  # (N,)
+    samples: NDArray[np.float32]  # (S,) at 16 kHz
     phones: Phones
+
+    @cached_property
+    def loudness(self) -> Floats:
+        """(N,) of each frame."""
+        return loudness(self.samples, self.times_s)
 
 
 def loudness(samples: Floats, times_s: Floats) -> Floats:
@@ -93,6 +109,9 @@ def measure(take: Take, truth: Take, sound: Sound, judges: Judges, silence_openi
     openings = Openings.of(take.opening, sound.times_s, sound.phones)
     mouth_correlation, mouth_lag_ms = best_correlation(take.opening, sound.loudness, sound.times_s)
     phone_auc, phone_lag_ms = openings.separation()
+    timed = take.squares, sound.times_s, sound.samples
+    sync_confidence, sync_offset_ms = expert_agreement(judges.expert, *timed) if judges.expert else (None, None)
+    lse_d, lse_c = lip_sync_errors(judges.syncnet, *timed) if judges.syncnet else (None, None)
     return Measured(
         Figures(
             psnr=psnr_db(take.squares, truth.squares),
@@ -109,6 +128,10 @@ def measure(take: Take, truth: Take, sound: Sound, judges: Judges, silence_openi
             mouth_lag_ms=mouth_lag_ms,
             phone_auc=phone_auc,
             phone_lag_ms=phone_lag_ms,
+            sync_confidence=sync_confidence,
+            sync_offset_ms=sync_offset_ms,
+            lse_d=lse_d,
+            lse_c=lse_c,
             silence_opening=silence_opening,
             leak_correlation=correlation(take.opening, truth.opening),
         ),

@@ -1,4 +1,4 @@
-"""The models that measure: none of them took part in making what they judge."""
+"""The models that measure: none of them took part in making what they judge, but a sync expert that trained with it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +9,8 @@ from services.common.faces.landmarks import Landmarker
 from services.common.onnx_model import OnnxModel
 from services.common.registry import load_registry
 from services.talkinghead.evaluation.phones import PhoneRecogniser
+from services.talkinghead.sync.expert import SyncExpert
+from services.talkinghead.sync.syncnet import SyncNet
 
 SERVICE: Final = "evaluation"
 
@@ -21,14 +23,27 @@ class Judges:
     features: OnnxModel
     identity: OnnxModel
     phones: PhoneRecogniser = field(default_factory=PhoneRecogniser)
+    expert: SyncExpert | None = None
+    syncnet: SyncNet | None = None
+    """The field's, where the user has its weights."""
 
     @classmethod
-    def load(cls, weights_dir: Path, threads: int, profile: str) -> Self:
-        """Raises model_unavailable."""
+    def load(
+        cls,
+        weights_dir: Path,
+        threads: int,
+        profile: str,
+        *,
+        sync_expert: Path | None = None,
+        syncnet: Path | None = None,
+    ) -> Self:
+        """Raises model_unavailable; ValueError: a file that the user named does not hold such weights."""
         measuring = load_registry(weights_dir, SERVICE, profile)
         finding = load_registry(weights_dir, FACES, profile)
         return cls(
             landmarks=Landmarker(OnnxModel.load(finding["landmarks"], weights_dir, FACES, threads)),
             features=OnnxModel.load(measuring["features"], weights_dir, SERVICE, threads),
             identity=OnnxModel.load(measuring["identity"], weights_dir, SERVICE, threads),
+            expert=None if sync_expert is None else SyncExpert.load(sync_expert),
+            syncnet=None if syncnet is None else SyncNet.load(syncnet),
         )

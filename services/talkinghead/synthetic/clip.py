@@ -14,6 +14,7 @@ from services.talkinghead.speech.actions import ACTIONS, FPS, SAMPLES_PER_FRAME
 from services.talkinghead.speech.network import SpeechNetwork
 from services.talkinghead.synthetic.assets import HeadAssets
 from services.talkinghead.synthetic.head import HeadModel, arkit
+from services.talkinghead.synthetic.moments import moments
 from services.talkinghead.synthetic.person import Person
 from services.talkinghead.synthetic.rooms import degrade
 from services.talkinghead.synthetic.sentences import sentence
@@ -23,7 +24,6 @@ from services.talkinghead.synthetic.voices import ESPEAK_VOICES, FLITE_VOICES, E
 
 PICTURE_PER_SQUARE: Final = 2
 """The picture's edge over the face square's: then the square is cut from more pixels than it has."""
-FRAMES: Final = 30
 CONTIGUOUS_FRAMES: Final = 50
 STILL_SHARE: Final = 0.88
 FLITE_SHARE: Final = 0.2
@@ -170,7 +170,8 @@ def render(
 ) -> Clip:
     """The clip of a seed (of the set, of the person in it).
 
-    Its first picture is the face at rest; the others are 30 at random, or, ``contiguous``, the first 50 in a row.
+    Its first picture is the face at rest; the others are six runs of five at random, or, ``contiguous``, the first 50
+    in a row.
     """
     rng = np.random.default_rng(seed)
     person = Person(model, assets, rng)
@@ -186,10 +187,7 @@ def render(
         angles.append(np.clip(held + (0 if still else swayed) + 0 * time_s, -LARGEST_ANGLE, LARGEST_ANGLE))
     mien, blink = Mien.draw(rng), blinks(rng, time_s)
     behind = background(rng, PICTURE_PER_SQUARE * square_px)
-    if contiguous:
-        chosen = np.arange(min(n_frames, CONTIGUOUS_FRAMES))
-    else:
-        chosen = np.r_[0, 1 + np.sort(rng.choice(n_frames - 1, min(FRAMES, n_frames - 1), replace=False))]
+    chosen = np.arange(min(n_frames, CONTIGUOUS_FRAMES)) if contiguous else moments(rng, n_frames)
 
     pictures, inner_mouth, landmarks = [], [], []
     square: FaceSquare | None = None

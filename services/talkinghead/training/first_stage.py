@@ -1,68 +1,171 @@
-"""Train the first stage on rendered heads: `python -m services.talkinghead.training.first_stage DATA OUT --minutes 20`.
+"""The first stage's training: a vector-quantised autoencoder that looks right (VQGAN, arXiv 2012.09841).
 
-Two phases. At first the autoencoder is continuous, with a little noise on its latents; then the codebook is set by
-k-means on the latents it makes and trained on with the straight-through estimator (VQ-VAE, arXiv 1711.00937).
+At first the autoencoder is continuous, with a little noise on its latents; then the codebook is set by k-means on the
+latents it makes and trained on with the straight-through estimator (VQ-VAE, arXiv 1711.00937). Late in training a
+discriminator comes in.
 """
 
-import argparse
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torch.utils.tensorboard import SummaryWriter
 
-from services.talkinghead.difftalk.configuration import SMALL, DiffTalkConfiguration
-from services.talkinghead.difftalk.first_stage import FirstStage, build_first_stage, decode, encode, to_model_range
+from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
+from services.talkinghead.difftalk.first_stage import FirstStage, build_first_stage, decode, encode
+from services.talkinghead.training.clips import Change, DrawnClips, Item, Parts, in_model_range, rng_of
+from services.talkinghead.training.configuration import FirstStageSettings
+from services.talkinghead.training.discriminator import PatchDiscriminator, hinge
+from services.talkinghead.training.perceptual import PerceptualDistance
+from services.talkinghead.training.stage import Batch, Losses, Stage
 
-CONTINUOUS_SHARE = 0.55
-"""Share of the training time before the codebook comes in."""
-MOUTH_CROPS = 0.7
+MOUTH_CROPS: Final = 0.7
 """Share of the crops taken about the mouth: skin is easy, teeth are not."""
-LATENT_NOISE = 0.02
+LATENT_NOISE: Final = 0.02
+
+_MOUTH: Final = (96 / 128, 64 / 128)
+"""Middle of the mouth in the face square, down and across."""
+_JITTER: Final = (10 / 128, 12 / 128)
+_KMEANS_ROUNDS: Final = 6
+_CELLS_PER_CODE: Final = 6
+_HELD_OUT: Final = 64
+_HELD_OUT_BATCH: Final = 4
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast."""
+class Crops(Dataset[Item]):
+    """Crops of face squares, jittered in place, light, colours and side: `images` (3, h, w)."""
 
-    minutes: float
-    batch: int = 8
-    peak_rate: float = 1.5e-3
-    seed: int = 0
+    def __init__(self, clips: DrawnClips, crop_px: tuple[int, int], seed: int) -> None:
+        self._clips, self._crop_px, self._seed = clips, crop_px, seed
 
-
-def load_frames(folder: Path, every: int = 1) -> npt.NDArray[np.uint8]:
-    """Every n-th face square of the folder's clips: (N, 128, 128, 3) uint8."""
-    clips = sorted(folder.glob("[0-9]*.npz"))
-    if not clips:
-        raise FileNotFoundError(f"{folder}: no clips NNNN.npz in it")
-    return np.concatenate([np.load(clip)["frames"][::every] for clip in clips])
+    def __getitem__(self, number: int) -> Item:
+        rng = rng_of(self._seed, number)
+        clip, chosen = self._clips.draw(rng)
+        top, left = _corner(clip.square_px, self._crop_px, rng)
+        height, width = self._crop_px
+        square = clip.pictures(chosen)[0]
+        images = in_model_range(square[top : top + height, left : left + width])
+        return {"images": torch.from_numpy(Change(rng).pictures(images))}
 
 
-def sample_crops(
-    frames: npt.NDArray[np.uint8], count: int, configuration: DiffTalkConfiguration, rng: np.random.Generator
-) -> Tensor:
-    """`count` crops of the model's window size, jittered in place, side and colour: (count, 3, h, w) in [-1, 1]."""
-    window, side_px = configuration.window, configuration.square_px
-    crops = []
-    for _ in range(count):
-        if rng.random() < MOUTH_CROPS:
-            top = int(np.clip(window.top + rng.integers(-10, 11), 0, side_px - window.height))
-            left = int(np.clip(window.left + rng.integers(-12, 13), 0, side_px - window.width))
+def _corner(square_px: int, crop_px: tuple[int, int], rng: np.random.Generator) -> tuple[int, ...]:
+    about_mouth = rng.random() < MOUTH_CROPS
+    corner = []
+    for edge, middle, jitter in zip(crop_px, _MOUTH, _JITTER, strict=True):
+        most = square_px - edge
+        place = middle * square_px - edge / 2 + jitter * square_px * rng.uniform(-1, 1)
+        corner.append(round(float(np.clip(place, 0, most))) if about_mouth else int(rng.integers(0, most + 1)))
+    return tuple(corner)
+
+
+class Autoencoder(nn.Module):
+    """Pictures there and back, so that processes share one forward call."""
+
+    def __init__(self, first_stage: FirstStage) -> None:
+        super().__init__()
+        self.first_stage = first_stage
+
+    def forward(self, images: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> the same made anew, and the commitment loss. ``noise``: (B, 3, h, w) for continuous latents,
+        None for quantised ones."""
+        latents = self.first_stage.encode(images).latents
+        codebook = self.first_stage.quantize
+        if noise is None:
+            codes, commitment, _ = codebook(latents)
         else:
-            top = int(rng.integers(0, side_px - window.height + 1))
-            left = int(rng.integers(0, side_px - window.width + 1))
-        crop = frames[rng.integers(len(frames)), top : top + window.height, left : left + window.width]
-        crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
-    images = to_model_range(np.stack(crops))
-    contrast = 1.0 + 0.2 * torch.from_numpy(rng.standard_normal((count, 1, 1, 1))).float()
-    shift = torch.from_numpy(
-        0.12 * rng.standard_normal((count, 1, 1, 1)) + 0.08 * rng.standard_normal((count, 3, 1, 1))
-    )
-    return (images * contrast + shift.float()).clamp(-1.0, 1.0)
+            unused = 0 * codebook.embedding.weight.sum()  # a shared network must use all that it learns
+            codes, commitment = latents + noise, 1e-3 * latents.square().mean() + unused
+        return self.first_stage.decode(codes, force_not_quantize=True).sample, commitment
+
+
+class FirstStageTraining(Stage):
+    """See the module's docstring."""
+
+    name = "first_stage"
+
+    def __init__(
+        self,
+        sizes: DiffTalkConfiguration,
+        settings: FirstStageSettings,
+        clips: Parts,
+        *,
+        perceptual: PerceptualDistance,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.settings: FirstStageSettings = settings
+        self.examples = Crops(clips.train, settings.crop_px, seed)
+        self.first_stage = build_first_stage(sizes.first_stage)
+        self.learning = {"autoencoder": Autoencoder(self.first_stage), "discriminator": PatchDiscriminator()}
+        self.helping = (perceptual,)
+        self._perceptual = perceptual
+        self._factor, self._seed = sizes.first_stage.factor, seed
+        self._test = Crops(clips.test, settings.crop_px, seed)
+        self._made: Tensor | None = None
+
+    def begin(self, step: int) -> None:
+        """Put the codes where the latents are, once the continuous part is over."""
+        if step == self.settings.continuous_steps:
+            wanted = _CELLS_PER_CODE * self.first_stage.config.num_vq_embeddings
+            cells: list[Tensor] = []
+            number = 0
+            while sum(map(len, cells)) < wanted:
+                images = self.examples[number]["images"][None].to(_device(self.first_stage))
+                with torch.no_grad():
+                    cells.append(encode(self.first_stage, images).permute(0, 2, 3, 1).reshape(-1, images.shape[1]))
+                number += 1
+            set_codebook_by_kmeans(self.first_stage, torch.cat(cells)[:wanted], self._seed)
+
+    def losses(self, name: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> Losses | None:
+        """The autoencoder's, then the discriminator's on what the autoencoder has just made."""
+        judged = self.settings.adversarial_weight > 0 and step >= self.settings.adversarial_from
+        images, judge = batch["images"], self.learning["discriminator"]
+        if name == "discriminator":
+            if not judged or self._made is None:
+                return None
+            both = networks[name](torch.cat([images, self._made.detach()]))
+            return {"hinge": hinge(*both.chunk(2))}
+        made, commitment = networks[name](images, self._noise(images, step))
+        self._made = made
+        terms = {"picture": reconstruction_loss(made, images), "commitment": commitment}
+        if self.settings.perceptual_weight > 0:
+            terms["perceptual"] = self.settings.perceptual_weight * self._perceptual(made, images)
+        if judged:
+            judge.requires_grad_(False)
+            terms["adversarial"] = -self.settings.adversarial_weight * judge(made).mean()
+            judge.requires_grad_(True)
+        return terms
+
+    def _noise(self, images: Tensor, step: int) -> Tensor | None:
+        """Told by the pictures and the step alone, as everything random here."""
+        if step >= self.settings.continuous_steps:
+            return None
+        shape = (len(images), 3, images.shape[2] // self._factor, images.shape[3] // self._factor)
+        generator = torch.Generator().manual_seed(self._seed + step)
+        return (LATENT_NOISE * torch.randn(shape, generator=generator)).to(images.device)
+
+    def held_out(self) -> dict[str, float]:
+        """Peak signal-to-noise ratio of what comes back quantised, in dB."""
+        images = self._held_out(_HELD_OUT)
+        made = torch.cat([self._back(part) for part in torch.split(images, _HELD_OUT_BATCH)])
+        return {"psnr_db": float((-10 * torch.log10((made - images).square().mean((1, 2, 3)) / 4 + 1e-10)).mean())}
+
+    def show(self, writer: SummaryWriter, step: int) -> None:
+        """Some, above what became of them."""
+        images = self._held_out(_HELD_OUT_BATCH)
+        rows = [torch.cat(list(each), dim=-1) for each in (images, self._back(images))]
+        sheet = (torch.cat(rows, dim=-2) + 1) / 2
+        writer.add_image(f"{self.name}/there_and_back", sheet, step)
+
+    def _held_out(self, count: int) -> Tensor:
+        images = torch.stack([self._test[number]["images"] for number in range(count)])
+        return images.to(_device(self.first_stage))
+
+    def _back(self, images: Tensor) -> Tensor:
+        return decode(self.first_stage, encode(self.first_stage, images)).clamp(-1, 1)
 
 
 def reconstruction_loss(made: Tensor, truth: Tensor) -> Tensor:
@@ -74,100 +177,18 @@ def reconstruction_loss(made: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def set_codebook_by_kmeans(first_stage: FirstStage, latents: Tensor, rounds: int = 6) -> None:
+def set_codebook_by_kmeans(first_stage: FirstStage, latents: Tensor, seed: int) -> None:
     """Put the codes where the latents (N, 3) are; a code that wins nothing keeps its place on a latent."""
-    codes = latents[torch.randperm(len(latents))[: first_stage.config.num_vq_embeddings]].clone()
-    for _ in range(rounds):
-        nearest = torch.cdist(latents, codes).argmin(1)
+    count = first_stage.config.num_vq_embeddings
+    chosen = torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))[:count]
+    codes = latents[chosen.to(latents.device)].clone()
+    for _ in range(_KMEANS_ROUNDS):
+        nearest = torch.cat([torch.cdist(part, codes).argmin(1) for part in torch.split(latents, 4096)])
         counts = torch.bincount(nearest, minlength=len(codes)).unsqueeze(1)
         sums = torch.zeros_like(codes).index_add_(0, nearest, latents)
         codes = torch.where(counts > 0, sums / counts.clamp(min=1), codes)
     first_stage.quantize.embedding.weight.copy_(codes)
 
 
-@torch.no_grad()
-def psnr_db(first_stage: FirstStage, images: Tensor, batch: int = 16) -> float:
-    """Mean over images (B, 3, H, W) of the quantised reconstruction's peak signal-to-noise ratio, in dB."""
-    values = []
-    for part in torch.chunk(images, max(1, len(images) // batch)):
-        made = decode(first_stage, encode(first_stage, part)).clamp(-1.0, 1.0)
-        values.append(-10.0 * torch.log10(((made - part) ** 2).mean((1, 2, 3)) / 4.0 + 1e-10))
-    return float(torch.cat(values).mean())
-
-
-def window_of(frames: npt.NDArray[np.uint8], configuration: DiffTalkConfiguration) -> Tensor:
-    """The model's window of face squares (N, 128, 128, 3) uint8 -> (N, 3, h, w) in [-1, 1]."""
-    w = configuration.window
-    return to_model_range(frames[:, w.top : w.top + w.height, w.left : w.left + w.width])
-
-
-def _collect_latents(
-    first_stage: FirstStage,
-    frames: npt.NDArray[np.uint8],
-    configuration: DiffTalkConfiguration,
-    rng: np.random.Generator,
-) -> Tensor:
-    with torch.no_grad():
-        batches = [encode(first_stage, sample_crops(frames, 16, configuration, rng)) for _ in range(16)]
-    return torch.cat(batches).permute(0, 2, 3, 1).reshape(-1, 3)
-
-
-def train(data: Path, out: Path, schedule: Schedule, configuration: DiffTalkConfiguration = SMALL) -> FirstStage:
-    """Train for `schedule.minutes` on DATA/train, report PSNR on DATA/test, save a diffusers folder to `out`.
-
-    The folder is read anew every two minutes, so that rendering and training may run side by side.
-    """
-    torch.manual_seed(schedule.seed)
-    rng = np.random.default_rng(schedule.seed)
-    first_stage = build_first_stage(configuration.first_stage)
-    optimiser = torch.optim.AdamW(first_stage.parameters(), schedule.peak_rate, betas=(0.9, 0.98), weight_decay=1e-4)
-    frames = load_frames(data / "train")
-    started = last_report = time.monotonic()
-    step, quantised, recent = 0, False, []
-    while (done := (time.monotonic() - started) / (60 * schedule.minutes)) < 1.0:
-        if done >= CONTINUOUS_SHARE and not quantised:
-            set_codebook_by_kmeans(first_stage, _collect_latents(first_stage, frames, configuration, rng))
-            quantised = True
-        images = sample_crops(frames, schedule.batch, configuration, rng)
-        latents = encode(first_stage, images)
-        if quantised:
-            codes, commitment, _ = first_stage.quantize(latents)
-        else:
-            codes, commitment = latents + LATENT_NOISE * torch.randn_like(latents), 1e-3 * (latents**2).mean()
-        made = first_stage.decode(codes, force_not_quantize=True).sample
-        loss = reconstruction_loss(made, images) + commitment
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.peak_rate * min(1.0, (step + 1) / 50) * (0.03 + 0.97 * (1.0 - done) ** 0.8)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(first_stage.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        recent.append(loss.item())
-        if time.monotonic() - last_report > 120:
-            last_report = time.monotonic()
-            print(
-                f"step {step}, {last_report - started:.0f} s, {len(frames)} frames, loss {np.mean(recent[-100:]):.4f}"
-            )
-            frames = load_frames(data / "train")
-            first_stage.save_pretrained(out)
-    first_stage.save_pretrained(out)
-    held_out = window_of(load_frames(data / "test", every=20), configuration)
-    print(f"{step} steps, held-out window PSNR {psnr_db(first_stage, held_out):.2f} dB")
-    return first_stage
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with train/ and test/ of NNNN.npz clips")
-    parser.add_argument("out", type=Path, help="folder to write")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train(arguments.data, arguments.out, Schedule(minutes=arguments.minutes, seed=arguments.seed))
-
-
-if __name__ == "__main__":
-    main()
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

@@ -44,6 +44,15 @@ def test_the_truth_is_the_truth_and_the_rest_is_not(measured):
         assert figures[row].identity > 0.9
 
 
+def test_a_sync_expert_judges_every_row_and_without_syncnet_s_weights_its_figures_are_left_out(measured):
+    report, _ = measured
+    for row in ROWS:
+        figures = report.rows[row].figures
+        assert 0 <= figures.sync_confidence < 1
+        assert abs(figures.sync_offset_ms) <= 600
+        assert figures.lse_d is figures.lse_c is None
+
+
 def test_a_quiet_room_leaves_the_mouth_shut(measured):
     report, _ = measured
     assert report.rows["made"].figures.silence_opening < 0.12
@@ -93,6 +102,14 @@ def test_the_command_prints_one_object(clip, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert set(json.loads(result.stdout)["rows"]) == set(ROWS)
     assert {path.name for path in tmp_path.iterdir()} == {"person.mp4", "person.png"}
+
+
+def test_what_are_no_weights_is_refused(tmp_path, clip):
+    (tmp_path / "syncnet_v2.model").write_text("none")
+    for option, name in (("--syncnet", "syncnet_v2.model"), ("--sync-expert", "nowhere.safetensors")):
+        result = CliRunner().invoke(cli, ["evaluate", str(clip), option, str(tmp_path / name)])
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"error: {option.removeprefix('--')}: {tmp_path / name} does not hold")
 
 
 def test_what_is_no_clip_is_refused(tmp_path):
