@@ -5,6 +5,7 @@ place and moved there whole, so that no reader sees half of one.
 """
 
 import contextlib
+import errno
 import hashlib
 import math
 import os
@@ -90,6 +91,11 @@ class Storage:
         limit = time.time() - _ORPHAN_AGE_S
         with os.scandir(self._files) as entries:
             return [entry.name for entry in entries if _modified_at(entry) < limit]
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Is it for want of space, or of this user's share of it?"""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _modified_at(entry: os.DirEntry[str]) -> float:

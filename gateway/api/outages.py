@@ -1,23 +1,20 @@
 """Database or disk are away or full: 503 and come back, instead of a mistake of the server."""
 
-import errno
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from sqlalchemy.exc import InterfaceError, OperationalError
 
+from gateway.storage import disk_is_full
+from gateway.store.database import OUTAGES
 from services.common.app import problem_response
 from services.common.errors import ProblemError
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 log = structlog.get_logger()
 
 
 def answer_outages(app: FastAPI) -> None:
-    for kind in (OperationalError, InterfaceError):
+    for kind in OUTAGES:
         app.add_exception_handler(kind, _answer(_database))
     app.add_exception_handler(OSError, _answer(_disk))
 
@@ -37,6 +34,6 @@ def _database(error: Exception) -> ProblemError:
 
 
 def _disk(error: Exception) -> ProblemError:
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and disk_is_full(error):
         return ProblemError("storage_full", "the disk is full; nothing of this request was kept")
     return ProblemError("internal", f"the disk cannot be used: {type(error).__name__}")

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
+from gateway.jobs.patience import until_there_is_space
 from gateway.jobs.records import Job
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.store.database import OUTAGES
 from gateway.store.work import JobStore, Lease
 from services.common.errors import ProblemError
 
@@ -82,7 +84,8 @@ async def attempt(job_id: str, desk: Desk) -> None:
         return
     structlog.contextvars.bind_contextvars(job_id=job.id, attempt=job.attempt)
     log.info("job_started", kind=job.kind)
-    work = asyncio.ensure_future(desk.kinds[job.kind](job, Progress(store, job)))
+    begin = partial(desk.kinds[job.kind], job, Progress(store, job))
+    work = asyncio.ensure_future(until_there_is_space(settings.service_patience_s, begin))
     end = await _watch(work, job, desk)
     if end is Lease.CANCEL:
         store.confirm_cancel(job.id, job.fence, desk.retention_s)
@@ -100,7 +103,7 @@ async def _watch(work: asyncio.Future[Made], job: Job, desk: Desk) -> Lease | No
             return Lease.HELD
         try:
             lease = await asyncio.to_thread(desk.store.heartbeat, job.id, job.fence, lease_s=desk.settings.lease_s)
-        except OperationalError as error:
+        except OUTAGES as error:
             log.warning("heartbeat_failed", reason=type(error).__name__)
             continue  # the lease outlives several heartbeats; publishing will tell whether it was lost
         if lease is not Lease.HELD:
@@ -120,19 +123,19 @@ async def _stop(work: asyncio.Future[Made]) -> None:
 async def _settle(work: asyncio.Future[Made], job: Job, desk: Desk) -> None:
     try:
         made = work.result()
+        file = desk.storage.adopt(made.path, made.name, made.media_type, job.id)
     except PausedError:
         desk.store.release(job.id, job.fence)
         return
     except ProblemError as error:
         _fail(error, job, desk)
         return
-    except OperationalError:
+    except OUTAGES:
         raise
     except Exception as error:  # any other fault of the work ends the job, visibly, and not the worker
         log.error("job_broke", exc_info=error)
         _fail(ProblemError("internal", f"the job broke: {type(error).__name__}; the log has it"), job, desk)
         return
-    file = desk.storage.adopt(made.path, made.name, made.media_type, job.id)
     output = {"file_id": file.id, "media_type": file.media_type, "size_bytes": file.size_bytes} | made.facts
     published = desk.store.publish(
         job.id, job.fence, output=output, warnings=made.warnings, file=file, retention_s=desk.retention_s

@@ -1,4 +1,4 @@
-"""How a job calls a service that may be busy, restarting or gone for a while."""
+"""How a job bears with a service that may be busy, restarting or gone for a while, and with a disk that is full."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from gateway.storage import disk_is_full
 from services.common.client import ServiceClient
 from services.common.errors import ProblemError
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 
 _TRIES: Final = 3
 _PAUSE_S: Final = 0.5
+_SPACE_PAUSE_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -36,3 +38,18 @@ async def patiently(service: ServiceClient, patience_s: float, call: Callable[[]
         await asyncio.sleep(_PAUSE_S)
         while not await service.ready() and time.monotonic() < deadline:
             await asyncio.sleep(_PAUSE_S)
+
+
+async def until_there_is_space(patience_s: float, work: Callable[[], Awaitable[T]]) -> T:
+    """``work()``, begun again for ``patience_s`` while the disk is full. Raises ``storage_full`` after that."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return await work()
+        except OSError as error:
+            if not disk_is_full(error):
+                raise
+            if time.monotonic() > deadline:
+                raise ProblemError("storage_full", f"the disk was full for {patience_s:.0f} s") from None
+            log.warning("disk_full")
+        await asyncio.sleep(_SPACE_PAUSE_S)

@@ -8,10 +8,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.settings import GatewaySettings
+from services.common.sockets import TCP_OPTIONS
 
 RUN_JOB = "raconteur.run_job"
 _QUEUE = "jobs"
 _PREFIX = "raconteur:"
+_ANSWER_S = 5.0
 _HARD_LIMIT_S = 3600
 _VISIBILITY_S = _HARD_LIMIT_S + 300
 """Must exceed the longest execution, or a running job is handed out again. Recovery rests on leases, not on this."""
@@ -32,8 +34,11 @@ def make_celery(settings: GatewaySettings) -> Celery:
             "visibility_timeout": _VISIBILITY_S,
             "global_keyprefix": _PREFIX,
             "socket_keepalive": True,
-            "health_check_interval": 25,
-            "socket_connect_timeout": 5,
+            "socket_keepalive_options": TCP_OPTIONS,
+            "socket_timeout": _ANSWER_S,
+            "socket_connect_timeout": _ANSWER_S,
+            # Between 6 and 11 s after a broker fell silent a worker connects anew (kombu adds its polls of 1 s).
+            "health_check_interval": 5,
         },
         visibility_timeout=_VISIBILITY_S,
         task_acks_late=True,
@@ -42,7 +47,10 @@ def make_celery(settings: GatewaySettings) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_time_limit=_HARD_LIMIT_S,
-        worker_prefetch_multiplier=1,
+        # One message at a time, by counting jobs and not messages: with a prefetch of 1, kombu waits for ever on the
+        # message whose acknowledgement was lost with a connection, and the worker takes no other.
+        worker_prefetch_multiplier=0,
+        worker_disable_prefetch=True,
         worker_concurrency=1,
         worker_pool="prefork",
         worker_hijack_root_logger=False,

@@ -13,6 +13,10 @@ from gateway.store.prompts import PromptStore
 from gateway.store.tables import APPEND_ONLY, META
 from gateway.store.webhooks import Outbox, WebhookStore
 from gateway.store.work import JobStore
+from services.common.sockets import POSTGRES_OPTIONS
+
+OUTAGES: Final = (sa.exc.OperationalError, sa.exc.InterfaceError)
+"""What is raised while the database is away or full."""
 
 _LIMITS: Final = QueueLimits()
 _PRAGMAS: Final = ("journal_mode=WAL", "busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
@@ -24,7 +28,8 @@ class Database:
 
     def __init__(self, url: str, limits: QueueLimits = _LIMITS) -> None:
         self._limits = limits
-        self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        here = url.startswith("sqlite")
+        self._engine = sa.create_engine(url, pool_pre_ping=not here, connect_args={} if here else POSTGRES_OPTIONS)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         self.jobs = JobStore(self._engine)

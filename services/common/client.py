@@ -7,6 +7,7 @@ import httpx
 
 from services.common.app import REQUEST_ID_HEADER
 from services.common.errors import ProblemError
+from services.common.sockets import SOCKET_OPTIONS
 
 TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 """A segment on a slow CPU takes tens of seconds; a connection on the same network does not."""
@@ -23,7 +24,8 @@ class ServiceClient:
     name: str
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+        transport = httpx.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS)
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, transport=transport)
 
     async def ready(self) -> bool:
         """Does ``/readyz`` answer 200?"""

@@ -161,7 +161,7 @@ class Fakes:
 def serve_fakes(port: int) -> Iterator[Fakes]:
     """The fakes on ``port`` in a thread of this process."""
     fakes = Fakes(url=f"http://127.0.0.1:{port}")
-    with serve(_app(fakes), port):
+    with serve(fake_app(fakes), port):
         yield fakes
 
 
@@ -182,7 +182,7 @@ def serve(app: FastAPI, port: int) -> Iterator[None]:
     thread.join(10)
 
 
-def _app(fakes: Fakes) -> FastAPI:
+def fake_app(fakes: Fakes) -> FastAPI:
     router = APIRouter()
     json = Annotated[str, Form()]
     hashed = Annotated[str | None, Form()]
