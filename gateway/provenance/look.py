@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from gateway.provenance.credentials import Credentials, read
 from services.common.errors import ProblemError
+from services.common.media import MAX_PIXELS, MOVING_PICTURES, is_decoded, open_media
 from services.common.watermark import Reading
 
 _PICTURES: Final = 200
 """Are looked at: eight seconds at 25 pictures a second."""
-_FORMATS: Final = "mov,matroska,avi"
-_CODECS: Final = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4")
-_MAX_PIXELS: Final = 8192 * 8192
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,12 @@ def look(stream: BinaryIO, anchor: str) -> Look:
     stream.seek(0)
     reading = Reading()
     try:
-        with av.open(stream, options={"format_whitelist": _FORMATS}) as container:
+        with open_media(stream, MOVING_PICTURES) as container:
             track = container.streams.video[0]
-            if track.codec_context.name not in _CODECS:
-                raise ProblemError("unsupported_media", f"video: {track.codec_context.name} is not read", param="video")
+            if not is_decoded(track):
+                raise ProblemError("unsupported_media", "video: its coding is not read", param="video")
             for frame in islice(container.decode(track), _PICTURES):
-                if frame.width * frame.height > _MAX_PIXELS:
+                if frame.width * frame.height > MAX_PIXELS:
                     raise ProblemError("too_large", f"video: {frame.width} x {frame.height} px", param="video")
                 reading.add(_luma(frame))
     except (av.error.FFmpegError, IndexError, ValueError, EOFError) as error:

@@ -9,13 +9,13 @@ from gateway.provenance.credentials import Credentials
 from gateway.provenance.look import look
 from gateway.storage import file_sha256
 from gateway.store.audit import AuditStore
-from services.common.limited import Limits, run_limited
+from services.common.limited import Limited, Limits
 from services.common.watermark import Reading, mark_of, threshold
 
 FALSE_POSITIVES: Final = 1e-6
 """Chance that a watermark is found in a video that has none, over all jobs it is compared with."""
 
-_LIMITS: Final = Limits(seconds=120)
+LOOK: Final = Limited(look, Limits(seconds=120))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def judge(path: Path, audit: AuditStore, certificate: Certificate) -> Verdict:
     Unchanged is what a job's audit record has the SHA-256 of. Content credentials lead to the job while they are there
     and whole; where they are gone, the watermark does.
     """
-    seen = run_limited(look, path, certificate.anchor, limits=_LIMITS, param="video")
+    seen = LOOK(path, certificate.anchor, param="video")
     mark = best_mark(seen.reading, audit)
     claimed = _claimed_job(seen.credentials, audit)
     job_id = claimed or (mark.job_id if mark.found else None)

@@ -2,145 +2,192 @@
 
 Decoders of pictures, sound and video have had holes that run code. So what decodes runs in a child of its own: with
 limits on memory, time and files; with no way to open a file, a connection or another program; killed when it takes too
-long. The child is forked from a server that has the libraries loaded, which takes about 20 ms.
+long; and believed no more than its answer's type. The child is forked from a server that has the libraries loaded.
 """
 
-import ctypes
-import multiprocessing
+import atexit
+import contextlib
 import os
-import platform
-import resource
+import pickle
 import signal
+import socket
 import struct
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
+from services.common.crossing import CrossingError, receive
 from services.common.errors import ProblemError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
-_PRELOADED: Final = ["av", "av.subtitles.stream", "av.subtitles.codeccontext", "numpy", "PIL.Image"]
-"""With what PyAV would import only when it meets it: a child can import nothing."""
+Source = Path | bytes | BinaryIO
+"""What is decoded. An open file must have a descriptor; it is read from its start, whatever its place is."""
 
-# seccomp(2) and prctl(2)
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_SET_PDEATHSIG, _MODE_FILTER = 38, 22, 1, 2
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF: ld word at, jeq, ret
-_ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000  # refused calls fail with EPERM
-_REFUSED_CALLS: Final = {
-    # open, creat, openat, openat2, socket, connect, execve, execveat, ptrace, process_vm_readv/writev, io_uring_setup
-    "x86_64": (0xC000003E, (2, 85, 257, 437, 41, 42, 59, 322, 101, 310, 311, 425)),
-    "aarch64": (0xC00000B7, (56, 437, 198, 203, 221, 281, 117, 270, 271, 425)),
-}
+ANSWER, PROBLEM, END = "answer", "problem", "end"
+LENGTH: Final = struct.Struct("<I")
+_ENDED_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use. ``memory_bytes`` counts address space, of which the libraries take about 1 GB."""
+    """What a child may use. ``seconds``: until its (next) answer, ``cpu_s``: in all; ``memory_bytes`` counts address
+    space, of which the libraries take about 1 GB; ``answer_bytes``: the arrays of one answer."""
 
     seconds: float = 60.0
+    cpu_s: int = 120
     memory_bytes: int = 4 << 30
     files: int = 64
+    answer_bytes: int = 1 << 30
 
 
-def run_limited(
-    work: Callable[..., T], source: Path | bytes, *arguments: Any, limits: Limits = Limits(), param: str
-) -> T:
-    """``work(stream, *arguments)`` in a limited child; ``stream`` reads ``source``. Answer and arguments are pickled.
+@dataclass(frozen=True)
+class Errand:
+    """What a child is told to do."""
 
-    Raises what ``work`` raises as ``ProblemError``; ``unsupported_media`` with ``param`` where the child died, took too
-    long or needed too much memory. Blocks: call it from a thread.
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    limits: Limits
+    param: str
+
+
+class Limited(Generic[T]):
+    """``work(stream, *arguments)``, which decodes ``stream``, as it may be run. Make it where ``work`` stands.
+
+    What ``work`` returns (or yields, see ``each``) is of dataclasses, arrays, bytes and JSON's types, as annotated.
     """
-    context = _context(work.__module__)
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_child, args=(theirs, work, source, arguments, limits), daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        if not ours.poll(limits.seconds):
-            raise ProblemError("unsupported_media", f"{param}: reading it takes over {limits.seconds:g} s", param=param)
-        good, answer = ours.recv()
-    except EOFError:
-        child.join(1)
-        code = child.exitcode or 0
-        fault = signal.Signals(-code).name if code < 0 else f"code {code}"
-        raise ProblemError(
-            "unsupported_media", f"{param}: it cannot be read; its decoder ended by {fault}", param=param
-        ) from None
-    finally:
-        ours.close()
-        child.kill()
-        child.join()
-        child.close()
-    if good:
-        return answer  # type: ignore[no-any-return] # it is what ``work`` returned
-    raise ProblemError.from_json(answer)
+
+    def __init__(self, work: Callable[..., T], limits: Limits = Limits()) -> None:
+        self._work, self._limits = work, limits
+        _server.modules.add(work.__module__)
+
+    def __call__(self, source: Source, *arguments: Any, param: str) -> T:
+        """What ``work`` returns. ``arguments`` are pickled.
+
+        Raises what ``work`` raises as ``ProblemError``; ``unsupported_media`` with ``param`` where the child died,
+        took too long or needed too much memory. Blocks: call it from a thread.
+        """
+        with closing(self._answers(source, arguments, param)) as answers:
+            for answer in answers:
+                return answer  # type: ignore[no-any-return] # of the type that ``work`` returns
+        raise unreadable(param, "it cannot be read; its decoder gave no answer")
+
+    def each(self: "Limited[Iterator[U]]", source: Source, *arguments: Any, param: str) -> Generator[U, None, None]:
+        """What ``work`` yields, at the pace of the caller, who closes it. Raises as above."""
+        return self._answers(source, arguments, param)
+
+    @cached_property
+    def _kind(self) -> TypeAdapter[Any]:
+        returned = get_type_hints(self._work)["return"]
+        return TypeAdapter(get_args(returned)[0] if get_origin(returned) is Iterator else returned)
+
+    def _answers(self, source: Source, arguments: tuple[Any, ...], param: str) -> Generator[Any, None, None]:
+        limits = self._limits
+        with _opened(source) as file:
+            channel, line = _server.fork(file.fileno())
+        with line, channel:
+            try:
+                errand = pickle.dumps(Errand(self._work, arguments, limits, param))
+                channel.sendall(LENGTH.pack(len(errand)) + errand)
+                while True:
+                    told, value = receive(channel, seconds=limits.seconds, most_bytes=limits.answer_bytes)
+                    if told == END:
+                        return
+                    if told == PROBLEM:
+                        raise ProblemError.from_json(dict(value))
+                    yield self._kind.validate_python(value)
+            except TimeoutError:
+                raise unreadable(param, f"reading it takes over {limits.seconds:g} s") from None
+            except (EOFError, ConnectionError):
+                raise unreadable(param, f"it cannot be read; its decoder ended by {_fault(line)}") from None
+            except (CrossingError, ValidationError, ValueError, TypeError) as error:
+                told = type(error).__name__
+                raise unreadable(param, f"it cannot be read; its decoder went wrong ({told})") from None
 
 
-@lru_cache
-def _context(module: str) -> ForkServerContext:
-    """The server starts with the first child, and loads what that child needs, once for all."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_PRELOADED, module])
-    return context
+class _Server:
+    """The process that forks children; started with the first one, and again should it have died."""
+
+    def __init__(self) -> None:
+        self.modules: set[str] = set()
+        self._lock = threading.Lock()
+        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+
+    def fork(self, source: int) -> tuple[socket.socket, socket.socket]:
+        """The channel to a new child that reads the descriptor ``source``, and the line that ends it."""
+        channel, childs_channel = socket.socketpair()
+        line, servers_line = socket.socketpair()
+        with childs_channel, servers_line, self._lock:
+            passed = [childs_channel.fileno(), source, servers_line.fileno()]
+            try:
+                socket.send_fds(self._started(), [b"\0"], passed)
+            except ConnectionError:  # it died
+                self.stop()
+                socket.send_fds(self._started(), [b"\0"], passed)
+        return channel, line
+
+    def stop(self) -> None:
+        """And all children with it."""
+        if self._running is not None:
+            process, requests = self._running
+            self._running = None
+            requests.close()
+            process.wait()
+
+    def _started(self) -> socket.socket:
+        if self._running is not None:
+            return self._running[1]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-P", "-m", "services.common.forkserver", str(theirs.fileno())]
+        environment = {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own program
+                [*command, *sorted(self.modules)],
+                env=environment | {"OMP_NUM_THREADS": "1"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._running = process, ours
+        return ours
 
 
-def _child(
-    answers: Connection, work: Callable[..., Any], source: Path | bytes, arguments: tuple[Any, ...], limits: Limits
-) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with _opened(source) as stream:
-        _confine(limits)
-        try:
-            answer = True, work(stream, *arguments)
-        except ProblemError as error:
-            answer = False, error.as_json()
-        except MemoryError:
-            answer = False, ProblemError("unsupported_media", "reading it needs too much memory").as_json()
-        answers.send(answer)
+_server: Final = _Server()
+atexit.register(_server.stop)
 
 
-def _opened(source: Path | bytes) -> BinaryIO:
-    if isinstance(source, Path):
-        return source.open("rb")
-    reader = os.fdopen(os.memfd_create("source"), "w+b")
-    reader.write(source)
-    reader.seek(0)
-    return reader
+def unreadable(param: str, why: str) -> ProblemError:
+    """What a caller is told whose file breaks a decoder or a limit."""
+    return ProblemError("unsupported_media", f"{param}: {why}", param=param)
 
 
-def _confine(limits: Limits) -> None:
-    """From here on this process computes, and answers by what is open already."""
-    for what, most in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, int(limits.seconds) + 1),
-        (resource.RLIMIT_NOFILE, limits.files),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-    if sys.platform == "linux":
-        _refuse_calls()
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    if not isinstance(source, Path | bytes):
+        yield source
+    elif isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        with os.fdopen(os.memfd_create("source"), "wb") as memory:
+            memory.write(source)
+            memory.flush()
+            yield memory
 
 
-def _refuse_calls() -> None:
-    """A seccomp filter; needs no privilege. A machine of another kind has the resource limits alone."""
-    known = _REFUSED_CALLS.get(platform.machine())
-    if known is None:
-        return
-    architecture, calls = known
-    program = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
-    for place, call in enumerate(calls):
-        program.append((_EQUAL, len(calls) - place, 0, call))
-    program += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
-    filter_program = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))
-    libc = ctypes.CDLL(None, use_errno=True)
-    held = ctypes.create_string_buffer(filter_program)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, held, 0, 0):
-        raise OSError(ctypes.get_errno(), "the child cannot be confined")
+def _fault(line: socket.socket) -> str:
+    line.settimeout(_ENDED_WITHIN_S)
+    with contextlib.suppress(OSError):
+        told = line.recv(4)
+        if len(told) == 4:
+            code = int.from_bytes(told, "little", signed=True)
+            return signal.Signals(-code).name if code < 0 else f"code {code}"
+    return "itself"

@@ -3,18 +3,21 @@
 Only pixels leave this file: EXIF, and with it the place where a photo was taken, is read for its orientation alone.
 """
 
-import io
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from pydantic import ConfigDict
 
 from services.common.errors import ProblemError
+from services.common.limited import Limited, Limits
+
+Image.init()  # a limited child can import nothing
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Told by content, never by name. Pillow's other decoders (EPS runs a program) are not reachable."""
@@ -40,21 +43,27 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Typ
 class Picture:
     """``pixels``: (H, W, 3) uint8 RGB, upright; ``warnings``: what the caller should know about the reading."""
 
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
     pixels: npt.NDArray[np.uint8]
     warnings: list[str]
 
 
 def read_picture(data: bytes, *, max_pixels: int = 50_000_000, param: str) -> Picture:
-    """The first frame of an encoded picture; alpha is laid on white, 16 bits become 8.
+    """The first frame of an encoded picture; alpha is laid on white, 16 bits become 8. Decoded in a limited child.
 
     Raises ``unsupported_media`` where ``data`` is no picture of ``FORMATS`` or is damaged, and ``too_large`` where its
     header announces more than ``max_pixels`` (nothing is decoded then). ``param`` names the request field.
     """
     if not data:
         raise ProblemError("unsupported_media", f"{param}: it is empty (0 bytes)", param=param)
+    return _LIMITED(data, max_pixels, param, param=param)
+
+
+def _decode(stream: BinaryIO, max_pixels: int, param: str) -> Picture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata help no caller
-        image = _open(data, max_pixels, param)
+        image = _open(stream, max_pixels, param)
         kind = image.format
         try:
             remarks = _frame_remarks(image, param)
@@ -69,14 +78,18 @@ def read_picture(data: bytes, *, max_pixels: int = 50_000_000, param: str) -> Pi
     return Picture(np.array(image), remarks)
 
 
-def _open(data: bytes, max_pixels: int, param: str) -> Image.Image:
+_LIMITED: Final = Limited(_decode, Limits(seconds=30, cpu_s=30))
+
+
+def _open(stream: BinaryIO, max_pixels: int, param: str) -> Image.Image:
     """Read the header only. Pillow itself refuses what is far too large, before we can ask for the size."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
+        stream.seek(0)
         raise ProblemError(
             "unsupported_media",
-            f"{param}: its content is none of {', '.join(FORMATS)} (it begins with {data[:8]!r})",
+            f"{param}: its content is none of {', '.join(FORMATS)} (it begins with {stream.read(8)!r})",
             param=param,
         ) from None
     except Image.DecompressionBombError as bomb:

@@ -13,12 +13,14 @@ chance of a false "yes" is bounded (``threshold``) whatever the picture shows.
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 BITS: Final = 128
 _LOWEST, _HIGHEST = 1.0, 20.0
@@ -47,16 +49,19 @@ def embed(luma: NDArray[np.uint8], mark: str) -> NDArray[np.uint8]:
     return np.clip(np.rint(luma + waves * (_STEP * math.sqrt(luma.size))), 0, 255).astype(np.uint8)
 
 
+@dataclass
 class Reading:
     """What of a mark is read from the pictures of a video, one after the other."""
 
-    def __init__(self) -> None:
-        self._sum = np.zeros(BITS)
-        self.pictures = 0
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BITS))
+    """(BITS,) how near each bit's projections lie to one lattice rather than the other."""
+    pictures: int = 0
 
     def add(self, luma: NDArray[np.uint8]) -> None:
         """A picture's brightness (H, W), of any size."""
-        self._sum += np.cos(2 * np.pi * (_project(luma) - _dither()))
+        self.sums += np.cos(2 * np.pi * (_project(luma) - _dither()))
         self.pictures += 1
 
     def scores(self, marks: Sequence[str]) -> NDArray[np.float64]:
@@ -64,7 +69,7 @@ class Reading:
         if self.pictures == 0 or not marks:
             return np.zeros(len(marks))
         codes = _bits("".join(marks)).reshape(len(marks), BITS)
-        return np.asarray(codes @ self._sum / np.linalg.norm(self._sum), dtype=np.float64)
+        return np.asarray(codes @ self.sums / np.linalg.norm(self.sums), dtype=np.float64)
 
 
 def threshold(marks: int, false_positives: float = 1e-6) -> float:

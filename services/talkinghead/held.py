@@ -161,6 +161,9 @@ class _Reader(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return self._descriptor
+
     def readinto(self, target: "memoryview[int]") -> int:  # type: ignore[override]
         count = os.preadv(self._descriptor, [target], self._place)
         self._place += count

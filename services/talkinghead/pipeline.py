@@ -6,6 +6,7 @@ frame before, too: its segments are made in their order, each from the state tha
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,8 +38,9 @@ from services.talkinghead.schemas import (
 )
 from services.talkinghead.settings import TalkingHeadSettings
 from services.talkinghead.speech.features.extractor import Heard
-from services.talkinghead.video.decode import Source, open_video, opened
+from services.talkinghead.video.decode import Source, opened
 from services.talkinghead.video.encode import encode_segment, even_size
+from services.talkinghead.video.limited import LimitedVideo
 from services.talkinghead.video.marks import Marks
 
 Check = Callable[[], None]
@@ -150,11 +152,12 @@ class TalkingHead:
         with watch.stage("speech"):
             speech, track = PreparedSpeech.from_bytes(speech_data), FaceTrack.from_bytes(track_data)
         _check_frames(options, video_frames(speech.frames, track))
-        with open_video(source, self._settings.threads) as reader:
-            frames = edit_frames(self._models, reader, track, speech, maker=maker, watch=watch)
-            shape, pixel_aspect = reader.upright.shape, reader.upright.pixel_aspect
-            report, video = self._encode(frames, shape, options, watch, fps=track.fps, pixel_aspect=pixel_aspect)
-            return report, Segment(video, maker.state)
+        video = LimitedVideo(source, self._settings.threads)
+        with closing(edit_frames(self._models, video, track, speech, maker=maker, watch=watch)) as frames:
+            report, made = self._encode(
+                frames, video.facts.shape, options, watch, fps=track.fps, pixel_aspect=video.facts.pixel_aspect
+            )
+        return report, Segment(made, maker.state)
 
     def _maker(self, options: SegmentOptions, check: Check, state: bytes | None = None) -> FaceMaker:
         return FaceMaker.of(self._models.difftalk, options, check, state)

@@ -4,20 +4,20 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from services.common.errors import ProblemError
+from services.common.limited import Limited, Limits
+from services.common.media import SOUND, is_decoded, open_media
 from services.talkinghead.audio.soundtrack import SoundtrackWriter
 from services.talkinghead.schemas import Caption
 
 FEATURE_RATE_HZ: Final = 16000
-
-FORMATS: Final = "wav,w64,aiff,au,caf,mp3,mov,ogg,flac,matroska,avi,aac,amr,asf,mpegts,mpeg"
-"""Containers that are opened. A play list is none of them, since it could name other files and addresses."""
 
 SILENCE_DBFS: Final = -60.0
 """Speech whose loudest tenth of a second lies below this level is silent: it is under the noise of a quiet room."""
@@ -32,6 +32,8 @@ class SpeechAudio:
     ``captions`` are there where it was made from a text.
     """
 
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
     samples: NDArray[np.float32]
     soundtrack: bytes
     duration_s: float
@@ -42,21 +44,29 @@ class SpeechAudio:
 
 
 def decode_speech(data: bytes, max_duration_s: float) -> SpeechAudio:
-    """Decode the bytes of a sound or video file.
+    """Decode the bytes of a sound or video file, in a limited child.
 
     Raises unsupported_media (not a sound or video file), audio_empty (no sound in it), audio_silent (never louder than
     ``SILENCE_DBFS``), audio_too_long (more than ``max_duration_s``, found without decoding).
     """
     if not data:
         raise ProblemError("audio_empty", "speech: the file holds 0 bytes", param="speech")
-    with _open(data) as container:
+    return _LIMITED(data, max_duration_s, param="speech")
+
+
+def _read(file: BinaryIO, max_duration_s: float) -> SpeechAudio:
+    with _open(file) as container:
         end_s = _end_s(container, _first_audio(container), max_duration_s)
-    with _open(data) as container:
+    with _open(file) as container:
         stream = _first_audio(container)
         warnings = []
         if any(not _is_cover(video) for video in container.streams.video):
             warnings.append("speech is a video: its sound is used, its pictures are not")
         return _decode(container, stream, end_s, warnings)
+
+
+_LIMITED: Final = Limited(_read, Limits(seconds=300, cpu_s=300))
+"""An hour of speech, the most that is taken, is read in about a tenth of that."""
 
 
 def encode_speech(samples: NDArray[np.float32], rate_hz: int) -> SpeechAudio:
@@ -66,13 +76,15 @@ def encode_speech(samples: NDArray[np.float32], rate_hz: int) -> SpeechAudio:
     return _gather(iter([frame]), rate_hz, "mono", [])
 
 
-def _open(data: bytes) -> Any:
+def _open(file: BinaryIO) -> Any:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
     try:
-        return av.open(io.BytesIO(data), options={"format_whitelist": FORMATS})
+        return open_media(file, SOUND)
     except (av.error.FFmpegError, ValueError) as error:
         raise ProblemError(
             "unsupported_media",
-            f"speech: {len(data)} bytes are no sound or video file that can be read ({_reason(error)})",
+            f"speech: {size} bytes are no sound or video file that can be read ({_reason(error)})",
             param="speech",
         ) from None
 
@@ -114,7 +126,7 @@ def _too_long(max_duration_s: float) -> ProblemError:
 
 def _decode(container: Any, stream: Any, end_s: float, warnings: list[str]) -> SpeechAudio:
     context = stream.codec_context
-    if context is None:
+    if not is_decoded(stream):
         raise ProblemError("unsupported_media", "speech: its sound has no known coding", param="speech")
 
     def frames() -> Iterator[Any]:

@@ -7,7 +7,8 @@ import av
 import numpy as np
 
 from services.common.errors import ProblemError
-from services.talkinghead.audio.decode import FORMATS, SILENCE_DBFS
+from services.common.media import SOUND, open_media
+from services.talkinghead.audio.decode import SILENCE_DBFS
 from services.talkinghead.footage.clip import Floats
 from services.talkinghead.speech.actions import SAMPLE_RATE_HZ
 
@@ -24,7 +25,7 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Floats:
     """
     samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), np.float32)
     try:
-        with av.open(str(path), options={"format_whitelist": FORMATS}) as container:
+        with path.open("rb") as file, open_media(file, SOUND) as container:
             if not container.streams.audio:
                 raise ProblemError("audio_empty", "source: the video has no sound", param="videos")
             stream = container.streams.audio[0]

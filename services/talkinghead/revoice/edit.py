@@ -4,7 +4,8 @@ A frame is bent from its own landmarks to the person's mouth at rest plus the sp
 what the old lips said stays in the shape of the new ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -27,6 +28,7 @@ from services.talkinghead.paste import light_of, refinement_gain
 from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.speech.actions import FPS
 from services.talkinghead.video.decode import VideoReader
+from services.talkinghead.video.limited import LimitedVideo
 from services.talkinghead.video.timeline import back_and_forth
 
 _LET_GO: Final = 4
@@ -72,46 +74,46 @@ def video_frames(speech_frames: int, track: FaceTrack) -> int:
 
 def edit_frames(
     models: Models,
-    reader: VideoReader,
+    video: VideoReader | LimitedVideo,
     track: FaceTrack,
     speech: PreparedSpeech,
     *,
     maker: FaceMaker,
     watch: Stopwatch,
-) -> Iterator[Bytes]:
+) -> Generator[Bytes, None, None]:
     """(H, W, 3) RGB frames ``[first_frame, first_frame + frames)``, one by one; ``MICRO_BATCH`` of them are held."""
     options = maker.options
     numbers = np.arange(options.first_frame, options.first_frame + options.frames)
     sources = track.shown[back_and_forth(numbers, len(track.shown))]
     strengths = track.strength[sources] * _hold(numbers, speech, track)
-    reference = None if maker.drafts or not strengths.any() else _reference(maker, reader, track)
-    pictures = reader.at(track.stamps, sources)
-    for start in range(0, len(numbers), MICRO_BATCH):
-        # 1. Frames and geometric drafts
-        batch: list[Bytes | _Draft] = []
-        for place in range(start, min(start + MICRO_BATCH, len(numbers))):
-            maker.check()
-            with watch.stage("decode"):
-                pixels = next(pictures)
-            with watch.stage("draft"):
-                strength, number = float(strengths[place]), int(numbers[place])
-                if strength > 0:
-                    voice = _speech_at(speech, number, track.fps)
-                    source = _Source(pixels, track, int(sources[place]), strength)
-                    batch.append(_draft(models, maker, source, voice, reference))
-                else:
-                    batch.append(pixels)
+    reference = None if maker.drafts or not strengths.any() else _reference(maker, video, track)
+    with closing(video.at(track.stamps, sources)) as pictures:
+        for start in range(0, len(numbers), MICRO_BATCH):
+            # 1. Frames and geometric drafts
+            batch: list[Bytes | _Draft] = []
+            for place in range(start, min(start + MICRO_BATCH, len(numbers))):
+                maker.check()
+                with watch.stage("decode"):
+                    pixels = next(pictures)
+                with watch.stage("draft"):
+                    strength, number = float(strengths[place]), int(numbers[place])
+                    if strength > 0:
+                        voice = _speech_at(speech, number, track.fps)
+                        source = _Source(pixels, track, int(sources[place]), strength)
+                        batch.append(_draft(models, maker, source, voice, reference))
+                    else:
+                        batch.append(pixels)
 
-        # 2. DiffTalk repairs what no bending can show
-        drafts = [item for item in batch if isinstance(item, _Draft)]
-        with watch.stage("refine"):
-            faces = iter(_make(maker, drafts))
+            # 2. DiffTalk repairs what no bending can show
+            drafts = [item for item in batch if isinstance(item, _Draft)]
+            with watch.stage("refine"):
+                faces = iter(_make(maker, drafts))
 
-        # 3. The frame itself, bent at full resolution, with what was made
-        for item in batch:
-            with watch.stage("paste"):
-                frame = _paste(maker, item, next(faces)) if isinstance(item, _Draft) else item
-            yield frame
+            # 3. The frame itself, bent at full resolution, with what was made
+            for item in batch:
+                with watch.stage("paste"):
+                    frame = _paste(maker, item, next(faces)) if isinstance(item, _Draft) else item
+                yield frame
 
 
 def _hold(numbers: NDArray[np.int64], speech: PreparedSpeech, track: FaceTrack) -> Floats:
@@ -121,10 +123,11 @@ def _hold(numbers: NDArray[np.int64], speech: PreparedSpeech, track: FaceTrack) 
     return np.asarray(left, np.float32)
 
 
-def _reference(maker: FaceMaker, reader: VideoReader, track: FaceTrack) -> SourceLatents:
+def _reference(maker: FaceMaker, video: VideoReader | LimitedVideo, track: FaceTrack) -> SourceLatents:
     """The first frame whose lips can be edited wholly shows how the person looks, as in the release's inference."""
     first = np.flatnonzero(track.strength == track.strength.max())[:1]
-    pixels = next(iter(reader.at(track.stamps, first)))
+    with closing(video.at(track.stamps, first)) as pictures:
+        pixels = next(pictures)
     square = FaceSquare.of(track.landmarks[first[0]])
     return maker.encode(square.cut(pixels, maker.square_px), square.to_square(track.landmarks[first[0]]))
 

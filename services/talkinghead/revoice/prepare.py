@@ -1,6 +1,7 @@
 """A source video is looked at: first its beginning, then, once, every frame of it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from typing import Final
 
@@ -15,9 +16,10 @@ from services.talkinghead.revoice.follow import FaceFollower
 from services.talkinghead.revoice.track import FaceTrack, make_track
 from services.talkinghead.schemas import LARGEST, FaceChoice, PortraitOptions, PortraitReport, TrackOptions, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
-from services.talkinghead.video.decode import Source, VideoReader, open_video, opened
+from services.talkinghead.video.decode import Source, opened
 from services.talkinghead.video.encode import even_size
-from services.talkinghead.video.timeline import Timeline
+from services.talkinghead.video.limited import LimitedVideo
+from services.talkinghead.video.timeline import HIGHEST_FPS, Timeline
 
 _LOOKED_AT: Final = 5
 """Frames of the beginning in which a face is looked for before the job is accepted."""
@@ -38,25 +40,26 @@ def describe_video(
     source: Source, options: PortraitOptions, finder: FaceFinder, settings: TalkingHeadSettings
 ) -> PortraitReport:
     """What can be told at once. Raises unsupported_media, too_large, invalid_request (no such face)."""
-    with open_video(source, settings.threads) as reader:
-        if reader.promised_s > settings.max_source_s:
-            raise _too_long(settings.max_source_s)
-        _check_size(reader, settings.max_source_pixels)
-        follow = FaceFollower(finder, _choice(options))
-        points: Floats | None = None
-        for _, frame in islice(reader.decoded(), _LOOKED_AT):
-            points = follow(reader.upright.pixels(frame))
+    video = LimitedVideo(source, settings.threads)
+    if video.facts.promised_s > settings.max_source_s:
+        raise _too_long(settings.max_source_s)
+    height, width = video.facts.shape
+    _check_size(height, width, settings.max_source_pixels)
+    follow = FaceFollower(finder, _choice(options))
+    points: Floats | None = None
+    with closing(video.frames()) as frames:
+        for frame in islice(frames, _LOOKED_AT):
+            points = follow(frame.pixels)
             if points is not None:
                 break
-        height, width = reader.upright.shape
-        box = None if points is None else (*points.min(0).round(1).tolist(), *points.max(0).round(1).tolist())
-        return PortraitReport(
-            width=width,
-            height=height,
-            face_box=box,
-            face_size_px=None if points is None else FaceSquare.of(points).edge_px,
-            warnings=_size_warnings(reader),
-        )
+    box = None if points is None else (*points.min(0).round(1).tolist(), *points.max(0).round(1).tolist())
+    return PortraitReport(
+        width=width,
+        height=height,
+        face_box=box,
+        face_size_px=None if points is None else FaceSquare.of(points).edge_px,
+        warnings=_size_warnings(height, width),
+    )
 
 
 def track_video(
@@ -66,47 +69,49 @@ def track_video(
 
     Raises unsupported_media, too_large, no_face, face_too_small, invalid_request (no such face).
     """
-    with open_video(source, settings.threads) as reader:
-        # 1. Every frame that decodes: when it is shown, where the face is, and how surely its mouth
-        _check_size(reader, settings.max_source_pixels)
-        follow = FaceFollower(finder, _choice(options))
-        stamps: list[int] = []
-        found: list[Floats | None] = []
-        doubts: list[float] = []
-        for stamp, frame in reader.decoded():
+    video = LimitedVideo(source, settings.threads)
+    facts = video.facts
+    height, width = facts.shape
+    _check_size(height, width, settings.max_source_pixels)
+
+    # 1. Every frame that decodes: when it is shown, where the face is, and how surely its mouth
+    follow = FaceFollower(finder, _choice(options))
+    stamps: list[int] = []
+    found: list[Floats | None] = []
+    doubts: list[float] = []
+    with closing(video.frames()) as frames:
+        for frame in frames:
             check()
-            stamps.append(stamp)
-            pixels = reader.upright.pixels(frame)
-            points = follow(pixels)
+            stamps.append(frame.stamp)
+            points = follow(frame.pixels)
             found.append(points)
-            doubts.append(np.nan if points is None else disagreement(finder.landmarker, pixels, points))
-            if (stamp - stamps[0]) * reader.time_base > settings.max_source_s:
+            doubts.append(np.nan if points is None else disagreement(finder.landmarker, frame.pixels, points))
+            if (frame.stamp - stamps[0]) * facts.time_base > settings.max_source_s:
                 raise _too_long(settings.max_source_s)
+            _check_count(len(stamps), settings.max_source_s)
 
-        # 2. A constant frame rate
-        timeline = Timeline.of(np.array(stamps, np.int64), reader.time_base, reader.guessed_fps)
+    # 2. A constant frame rate
+    timeline = Timeline.of(np.array(stamps, np.int64), facts.time_base, facts.guessed_fps)
 
-        # 3. The track: smooth, with the mouth at rest, and what is left alone
-        height, width = reader.upright.shape
-        track, untouched = make_track(
-            found, covered_frames(np.array(doubts, np.float32)), np.array(stamps, np.int64), timeline, (height, width)
-        )
-        report = TrackReport(
-            width=width,
-            height=height,
-            fps=track.fps.as_integer_ratio(),
-            frames=len(track.shown),
-            warnings=_size_warnings(reader) + _time_warnings(reader, timeline, len(stamps)) + untouched,
-        )
-        return report, track
+    # 3. The track: smooth, with the mouth at rest, and what is left alone
+    track, untouched = make_track(
+        found, covered_frames(np.array(doubts, np.float32)), np.array(stamps, np.int64), timeline, (height, width)
+    )
+    report = TrackReport(
+        width=width,
+        height=height,
+        fps=track.fps.as_integer_ratio(),
+        frames=len(track.shown),
+        warnings=_size_warnings(height, width) + _time_warnings(video, timeline, len(stamps)) + untouched,
+    )
+    return report, track
 
 
 def _choice(options: PortraitOptions | TrackOptions) -> FaceChoice:
     return LARGEST if options.face is None else options.face
 
 
-def _check_size(reader: VideoReader, most_pixels: int) -> None:
-    height, width = reader.upright.shape
+def _check_size(height: int, width: int, most_pixels: int) -> None:
     if width * height > most_pixels:
         raise ProblemError(
             "too_large",
@@ -116,24 +121,30 @@ def _check_size(reader: VideoReader, most_pixels: int) -> None:
         )
 
 
+def _check_count(frames: int, limit_s: float) -> None:
+    """A file may claim frames a millionth of a second long, and each costs a look for the face."""
+    most = round(limit_s * HIGHEST_FPS)
+    if frames > most:
+        raise ProblemError("too_large", f"source: the video has more than {most} frames", param="portrait")
+
+
 def _too_long(limit_s: float) -> ProblemError:
     return ProblemError(
         "too_large", f"source: the video lasts more than {limit_s:g} s, which is the limit", param="portrait"
     )
 
 
-def _size_warnings(reader: VideoReader) -> list[str]:
-    height, width = reader.upright.shape
+def _size_warnings(height: int, width: int) -> list[str]:
     warnings = []
     if (height, width) != even_size(height, width):
         warnings.append("source: H.264 needs even edges; the last row or column is doubled")
     return warnings
 
 
-def _time_warnings(reader: VideoReader, timeline: Timeline, decoded: int) -> list[str]:
+def _time_warnings(video: LimitedVideo, timeline: Timeline, decoded: int) -> list[str]:
     warnings = []
-    promised = reader.promised_frames or int(reader.promised_s * timeline.fps)
-    if reader.damaged or promised - decoded > _NOT_MISSED:
+    promised = video.facts.promised_frames or int(video.facts.promised_s * timeline.fps)
+    if video.damaged or promised - decoded > _NOT_MISSED:
         of = f" of {promised}" if promised > decoded else ""
         warnings.append(f"source: the video is damaged or cut short; {decoded}{of} frames can be decoded and are used")
     if not timeline.steady:

@@ -1,7 +1,7 @@
 """Frames of a source video, one by one: all of them, or those of a segment from the key frame before them."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from typing import Any, BinaryIO, Final
@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
+from services.common.media import MAX_PIXELS, MOVING_PICTURES, is_decoded, open_media
 from services.talkinghead.schemas import FPS
 from services.talkinghead.video.upright import Bytes, Upright
-
-FORMATS: Final = "mov,matroska,avi"
-"""Containers that are opened. A play list is none of them, since it could name other files and addresses."""
 
 _SOUGHT: Final = ("mov", "matroska")
 """Containers whose time stamps are found again after a jump; an AVI's are not, and it is read from its start."""
@@ -92,7 +90,7 @@ class VideoReader:
                 last = stamp
                 yield stamp, frame
 
-    def at(self, stamps: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[Bytes]:
+    def at(self, stamps: NDArray[np.int64], numbers: NDArray[np.int64]) -> Generator[Bytes, None, None]:
         """Upright (H, W, 3) pictures ``numbers`` in this order, each as often as it is asked for.
 
         ``stamps`` (S,) are the time stamps of all decodable frames. Where the order goes back, the frames in between
@@ -157,10 +155,11 @@ class VideoReader:
             self._open()
 
     def _open(self) -> None:
-        self._container = av.open(opened(self._file), buffer_size=_READ_BYTES, options={"format_whitelist": FORMATS})
+        self._container = open_media(opened(self._file), MOVING_PICTURES, buffer_size=_READ_BYTES)
         self._stream = _pictures(self._container)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
     def _check_size(self, frame: Any) -> None:
         if max(frame.width, frame.height) > MAX_EDGE_PX:
@@ -193,10 +192,10 @@ def _size(source: Source) -> int:
 
 def _pictures(container: Any) -> Any:
     for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & av.stream.Disposition.attached_pic:
+        if is_decoded(stream) and not stream.disposition & av.stream.Disposition.attached_pic:
             return stream
     raise ProblemError(
         "unsupported_media",
-        f"source: the {container.format.name} file has no pictures",
+        f"source: the {container.format.name} file has no pictures whose coding is read",
         param="portrait",
     )

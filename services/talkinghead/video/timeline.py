@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _ALIKE: Final = 0.02
 """A header's frame rate that differs from the frames' own by less is the exact one (30000/1001 and not 29.97)."""
 
-_HIGHEST_FPS: Final = 240
+HIGHEST_FPS: Final = 240
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Timeline:
         The rate is that of the usual distance of two frames; where frames are missing the one before is shown longer.
         """
         if len(stamps) == 1:
-            return cls(min(guessed_fps.limit_denominator(1001), Fraction(_HIGHEST_FPS)), np.zeros(1, np.int64), True)
+            return cls(min(guessed_fps.limit_denominator(1001), Fraction(HIGHEST_FPS)), np.zeros(1, np.int64), True)
         times_s = (stamps - stamps[0]) * float(time_base)
         measured = 1 / float(np.median(np.diff(times_s)))
         fps = guessed_fps if abs(guessed_fps / measured - 1) < _ALIKE else Fraction(measured)
-        fps = min(fps.limit_denominator(1001), Fraction(_HIGHEST_FPS))
+        fps = min(fps.limit_denominator(1001), Fraction(HIGHEST_FPS))
         places = times_s * float(fps)
         count = round(places[-1]) + 1
         middles = (places[1:] + places[:-1]) / 2  # from here on the next frame is the nearer one
