@@ -53,7 +53,7 @@ def test_every_block_is_of_a_language_that_is_run_or_only_shown():
 def test_nothing_is_excused_that_is_not_there_and_most_is_run():
     assert all(any(words in block.text for block in BLOCKS) for words in PARSED_ONLY)
     excused = [block for block in BLOCKS if reason_not_to_run(block)]
-    assert len(excused) == len(PARSED_ONLY) and len(BLOCKS) >= 11
+    assert len(excused) <= 4 and len(BLOCKS) - len(excused) >= 11
 
 
 @needs_tools
