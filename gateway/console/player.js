@@ -18,10 +18,10 @@ export function player() {
       // Who is watching already goes on watching: the stream has all of it, and ends by itself.
       if (before === "stream" && !video.ended && video.currentTime > 0) return;
       hls?.destroy();
-      video.src = (await links(job.id)).content;
+      await load(job, (told) => (video.src = told.content));
     } else if (job.stream && stage === "nothing") {
       stage = "stream";
-      await playStream((await links(job.id)).stream);
+      await load(job, (told) => playStream(told.stream));
     } else if (["failed", "canceled"].includes(job.status)) {
       video.stop();
     }
@@ -33,6 +33,15 @@ export function player() {
     video.removeAttribute("src");
     video.load();
   };
+
+  /** Captions are a file beside the video, the same for the stream and for the whole. */
+  async function load(job, play) {
+    const told = await links(job.id);
+    if (job.captions && !video.querySelector("track")) {
+      video.append(h("track", { kind: "captions", src: told.captions, label: "Captions", default: true }));
+    }
+    await play(told);
+  }
 
   async function playStream(playlist) {
     const { default: Hls } = await import("./vendor/hls.js");

@@ -185,7 +185,6 @@ export function relationsRoom({ tell }) {
   function tellRelation(relation) {
     const [a, b] = relation.pair;
     const bars = Object.entries(relation.probabilities).sort((one, other) => other[1] - one[1]);
-    const reason = plain(relation);
     answer.replaceChildren(
       h("p", { class: "pair" }, mention(a), " and ", mention(b)),
       h("p", { class: "label" }, relation.abstained ? "not sure" : relation.label, relation.coarse && h("small", {}, ` ${relation.coarse}`)),
@@ -193,9 +192,22 @@ export function relationsRoom({ tell }) {
       h("table", { class: "bars" }, h("caption", { class: "unseen" }, "How likely each relation is"), ...bars.map(([name, share]) => bar(name, share))),
       relation.evidence.length > 0 &&
         h("details", {}, h("summary", {}, "What it rests on"), h("ul", {}, ...relation.evidence.map(({ sentence }) => h("li", {}, ...withSymbols(sentence))))),
-      h("button", { type: "button", class: "quiet", onclick: () => tell(reason) }, "let a portrait tell this"),
+      h("button", { type: "button", class: "quiet", onclick: (event) => write(relation, event.target) }, "let a portrait tell this"),
     );
     say(`${a} and ${b}: ${relation.label}`);
+  }
+
+  /** The relation in plain words, without symbols, goes to where portraits talk; there it can be mended. */
+  async function write(relation, button) {
+    button.disabled = true;
+    const about = { story: story.value, relation, taxonomy: taxonomy.value === "own" ? ownTaxonomy : taxonomy.value };
+    try {
+      const { script } = await call("POST", "/v1/narrations/scripts", { form: formOf(about) });
+      tell(script);
+    } catch (problem) {
+      button.disabled = false;
+      button.after(trouble(problem));
+    }
   }
 
   function bar(name, share) {
@@ -251,12 +263,4 @@ export function relationsRoom({ tell }) {
 function describe({ attributes }) {
   const { age, gender } = attributes;
   return [gender?.value, age && `about ${age.value}`].filter(Boolean).join(", ");
-}
-
-/** The relation as a sentence that can be spoken: symbols become words. */
-function plain({ pair, label, explanation, abstained }) {
-  const names = new Map(pair.map((symbol, index) => [symbol, index ? "the other person" : "one person"]));
-  const reason = (explanation ?? "").replace(/<(P\d+)>/g, (_, symbol) => names.get(symbol) ?? "somebody");
-  const opening = abstained ? "I cannot tell how these two relate." : `I think their relation is: ${label}.`;
-  return `${opening} ${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.trim();
 }

@@ -1,6 +1,7 @@
 """The console in a real browser; behind it a real gateway and worker with fakes for the three services."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,14 @@ class TestRelations:
         page.get_by_text("What it rests on").click()
         expect(page.locator(".answer li")).to_contain_text("row a boat")
 
+    def test_a_relation_goes_to_the_portraits_in_plain_words(self, page: Page):
+        page.get_by_label("Choose a photo").set_input_files(photo("people=2"))
+        page.get_by_role("button", name="let a portrait tell this").click()
+
+        words = page.get_by_label("Text to be spoken")
+        expect(words).to_have_value(re.compile(r"^I see two people.*This is a guess and no more\.$"))
+        assert "<P" not in words.input_value()
+
     def test_an_unreadable_photo_is_told_in_plain_words(self, browser: Browser, stack: Stack):
         with console_page(browser, str(stack.http.base_url), expected_errors=["415"]) as page:
             page.get_by_label("Choose a photo").set_input_files(photo("broken"))
@@ -79,6 +88,19 @@ class TestTalk:
             page.get_by_role("link", name="Download").click()
         assert download.value.path().read_bytes()[4:8] == b"ftyp"
         check_accessibility(page)
+
+    def test_a_text_is_watched_with_its_captions(self, page: Page):
+        page.get_by_role("link", name="Talk").click()
+        page.get_by_label("Choose a portrait or a video").set_input_files(photo("a face"))
+        page.get_by_label("Text to be spoken").fill("Good morning. How are you?")
+        page.get_by_label("This is the face of").fill("Ann Lee")
+        page.get_by_label("It may be animated because of").select_option("self")
+        page.get_by_role("button", name="Make it talk").click()
+
+        expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
+        said = "() => [...(document.querySelector('video.film').textTracks[0]?.cues ?? [])].map((cue) => cue.text)"
+        page.wait_for_function(f"({said})().length === 2")
+        assert page.evaluate(said) == ["Good morning.", "How are you?"]
 
     def test_the_example_talks_after_two_clicks(self, browser: Browser, stack: Stack):
         with console_page(browser, f"{stack.http.base_url}/#talk", expected_errors=["422", "415"]) as page:
