@@ -39,6 +39,7 @@ from gateway.api.outages import answer_outages
 from gateway.api.parts import Parts
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
+from gateway.metrics import JobMetrics
 from gateway.settings import GatewaySettings, gateway_settings
 from gateway.storage import Storage
 from gateway.store.database import Database
@@ -47,6 +48,7 @@ from gateway.webhooks.courier import Courier
 from services.common.addresses import OpenInternet
 from services.common.app import create_app
 from services.common.client import ServiceClient
+from services.common.tracing import trace_queue
 from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
 from services.talkinghead.client import TalkingHeadClient
@@ -122,7 +124,9 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         max_body_bytes=settings.max_upload_bytes,
         lifespan=lifespan,
         guards=[_guard(settings, parts)],
+        collector=JobMetrics(parts.database.tallies),
     )
+    trace_queue("Raconteur")
     app.state.parts = parts
     answer_outages(app)
     return app

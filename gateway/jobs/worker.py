@@ -20,6 +20,7 @@ from gateway.settings import gateway_settings
 from gateway.storage import Storage
 from gateway.store.database import Database
 from services.common.app import configure_logging
+from services.common.tracing import trace_queue
 
 _stopping = multiprocessing.Event()
 """Set by the parent when it is told to stop; inherited by its forked child, which then releases its job."""
@@ -52,6 +53,7 @@ def _on_stop(**_: Any) -> None:
 
 def _on_child(**_: Any) -> None:
     configure_logging()
+    trace_queue("Raconteur: worker")
     # A killed parent must not leave a child that goes on with a job nobody watches.
     send_at_parent_death(signal.SIGKILL)
 

@@ -11,6 +11,7 @@ from gateway.store.limits import QueueLimits
 from gateway.store.owners import OwnerStore
 from gateway.store.prompts import PromptStore
 from gateway.store.tables import APPEND_ONLY, META
+from gateway.store.tallies import TallyStore
 from gateway.store.webhooks import Outbox, WebhookStore
 from gateway.store.work import JobStore
 from services.common.sockets import POSTGRES_OPTIONS
@@ -36,6 +37,7 @@ class Database:
         self.keys = KeyStore(self._engine)
         self.audit = audit.AuditStore(self._engine)
         self.outbox = Outbox(self._engine)
+        self.tallies = TallyStore(self._engine)
 
     def of(self, owner: str) -> OwnerStore:
         """What ``owner`` may see and change."""

@@ -9,6 +9,7 @@ from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import UNFINISHED, JobStatus
 from gateway.store.audit import append
 from gateway.store.tables import FILES, JOBS, USES
+from gateway.store.tallies import tally
 from gateway.store.webhooks import announce
 
 _INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at", "retention_s"}
@@ -55,7 +56,7 @@ def change(*where: sa.ColumnElement[bool], **values: Any) -> sa.Update:
 def end(
     sql: sa.Connection, *which: sa.ColumnElement[bool], status: JobStatus, retention_s: float, **values: Any
 ) -> list[str]:
-    """Bring jobs to their end and have it announced -> their ids.
+    """Bring jobs to their end, have it announced and counted -> their ids.
 
     ``retention_s`` is for those that brought none of their own.
     """
@@ -72,6 +73,7 @@ def end(
     )
     ids = list(sql.execute(ended.returning(JOBS.c.id)).scalars())
     announce(sql, ids)
+    tally(sql, ids)
     return ids
 
 

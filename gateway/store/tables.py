@@ -65,6 +65,16 @@ USES: Final = sa.Table(
     sa.Column("file_id", sa.String(32), primary_key=True, index=True),
 )
 
+TALLIES: Final = sa.Table(
+    "job_tallies",
+    META,
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("status", sa.String(16), primary_key=True),
+    sa.Column("jobs", sa.BigInteger, nullable=False),
+    sa.Column("waited_s", sa.Double, nullable=False),
+    sa.Column("ran_s", sa.Double, nullable=False),
+)
+
 KEYS: Final = sa.Table(
     "api_keys",
     META,

@@ -12,7 +12,8 @@ import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.registry import Collector
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.errors import PROBLEM_MEDIA_TYPE, ProblemError
+from services.common.tracing import trace_app
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _RETRY_AFTER_S: Final = 2
@@ -39,14 +41,19 @@ def create_app(
     max_body_bytes: int,
     lifespan: Any = None,
     guards: Sequence[Middleware] = (),
+    collector: Collector | None = None,
 ) -> FastAPI:
     """A FastAPI app with ``/livez``, ``/readyz``, ``/metrics`` and problem+json errors.
 
     ``ready`` answers the state of each part ("ready" or why not); ``/readyz`` is 200 when all are ready, else 503.
     A body of more than ``max_body_bytes`` is refused with ``too_large`` while it arrives, before it is held.
-    ``guards`` see every request before its body is read; the first is the outermost.
+    ``guards`` see every request before its body is read; the first is the outermost. ``collector`` adds to ``/metrics``
+    what is read when it is asked for.
     """
     configure_logging()
+    own_metrics = CollectorRegistry()
+    if collector is not None:
+        own_metrics.register(collector)
     app = FastAPI(
         title=title,
         version=version,
@@ -75,11 +82,12 @@ def create_app(
         return JSONResponse({"status": "ready" if good else "not ready", "parts": parts}, 200 if good else 503)
 
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    def metrics() -> Response:
+        return Response(generate_latest() + generate_latest(own_metrics), media_type=CONTENT_TYPE_LATEST)
 
     for router in routers:
         app.include_router(router)
+    trace_app(app, title)
     return app
 
 

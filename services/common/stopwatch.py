@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.common.metrics import STAGE_SECONDS
+
 
 class Stopwatch:
     """``seconds``: stage -> time spent in it, added up. ``check`` is asked before each and may raise to stop."""
@@ -19,4 +21,6 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 4)
+            took = time.perf_counter() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 4)
+            STAGE_SECONDS.labels(name).observe(took)

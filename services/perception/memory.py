@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
+from services.common.metrics import looked_up
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,7 @@ class Memory:
         """The value of ``key``, made and kept where it is not known; what ``make`` raises is not kept."""
         with self._lock:
             self._expire()
+            looked_up("photo", found=key in self._kept)
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][1]  # type: ignore[return-value] # a key always has values of one type

@@ -13,6 +13,7 @@ from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
 from services.talkinghead.client import REPORT_HEADER, pack_segment
+from services.talkinghead.gpu import GpuMemory
 from services.talkinghead.held import HeldInputs
 from services.talkinghead.memory import naming_out_of_memory
 from services.talkinghead.models import load_models
@@ -125,6 +126,7 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
         ready=ready,
         max_body_bytes=2 * settings.max_upload_bytes,  # a source that is missing travels beside speech and track
         lifespan=lifespan,
+        collector=GpuMemory(),
     )
 
 

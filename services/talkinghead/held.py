@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from services.common.errors import ProblemError
+from services.common.metrics import looked_up
 
 MOST_HELD: Final = 256
 """Inputs, whatever their size: each costs an open file, of which a process may have 1024."""
@@ -91,6 +92,8 @@ class HeldInputs:
         """Are the inputs held that are ``named`` by parameter and SHA-256? Raises input_missing, which tells all that
         are not as ``missing``."""
         with self._lock:
+            for sha256 in named.values():
+                looked_up("source", found=sha256 in self._held)
             missing = {param: sha256 for param, sha256 in named.items() if sha256 not in self._held}
         if missing:
             raise _missing(missing)

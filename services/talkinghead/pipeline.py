@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.common.errors import ProblemError
+from services.common.metrics import FRAMES
 from services.common.stopwatch import Stopwatch
 from services.talkinghead.audio.decode import SpeechAudio, decode_speech
 from services.talkinghead.container import PreparedSpeech
@@ -202,6 +203,7 @@ class TalkingHead:
                 frames, height, width, self._settings.threads, fps=fps, pixel_aspect=pixel_aspect, marks=marks
             )
         watch.seconds["encode"] -= sum(watch.seconds.values()) - watch.seconds["encode"] - before
+        FRAMES.inc(options.frames)
         coded_height, coded_width = even_size(height, width)
         report = SegmentReport(
             first_frame=options.first_frame,

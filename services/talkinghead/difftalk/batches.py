@@ -9,6 +9,7 @@ import structlog
 import torch
 
 from services.common.errors import ProblemError
+from services.common.metrics import BATCH_FRAMES, UNET_CALLS
 from services.talkinghead.difftalk.sampler import OnStep
 from services.talkinghead.memory import is_out_of_memory
 
@@ -66,5 +67,7 @@ def in_batches(
             halved, batch = True, batch // 2
             torch.cuda.empty_cache()
             continue
+        BATCH_FRAMES.observe(batch)
+        UNET_CALLS.inc(steps)
         yield slice(start, min(start + batch, frames)), made[: frames - start]
         start, done = start + batch, done + steps
