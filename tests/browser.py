@@ -1,8 +1,10 @@
 """A real Chromium for tests of the console."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -45,6 +47,13 @@ def console_page(browser: Browser, url: str, *, expected_errors: list[str] | Non
     expected = ["/readyz", *(expected_errors or [])]
     unexpected = [fault for fault in faults if not any(part in fault for part in expected)]
     assert not unexpected, unexpected
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """The whole page as PNG, where RACONTEUR_PICTURES names a folder; CI keeps it as an artefact."""
+    folder = os.environ.get("RACONTEUR_PICTURES")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def check_accessibility(page: Page) -> None:
