@@ -27,9 +27,6 @@ from services.common.errors import ProblemError
 from services.common.limited import ANSWER, END, LENGTH, PROBLEM, Errand, Limits, unreadable
 from services.common.seccomp import refuse_other_calls
 
-_PRELOADED: Final = ("av.subtitles.stream", "av.subtitles.codeccontext", "numpy.ma")
-"""What PyAV and NumPy would import only when they meet it."""
-
 _PR_SET_PDEATHSIG: Final = 1
 _STATUS: Final = struct.Struct("<i")
 
@@ -133,6 +130,6 @@ def _confine(limits: Limits, keep: tuple[int, int]) -> None:
 
 
 if __name__ == "__main__":
-    for module in (*_PRELOADED, *sys.argv[2:]):
+    for module in ("numpy.ma", *sys.argv[2:]):  # NumPy imports it when it is first needed
         importlib.import_module(module)
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,6 +3,8 @@
 from typing import Any, BinaryIO, Final
 
 import av
+import av.subtitles.codeccontext
+import av.subtitles.stream  # PyAV imports both when it meets subtitles; a limited child can import nothing
 
 MOVING_PICTURES: Final = "mov,matroska,avi"
 SOUND: Final = "wav,w64,aiff,au,caf,mp3,mov,ogg,flac,matroska,avi,aac,amr,asf,mpegts,mpeg"

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -281,6 +282,13 @@ def test_children_that_are_given_up_leave_no_process():
             return
         Limited(read)(b"", 1, param="photo")
     pytest.fail(f"children left: {left.read_text()}")
+
+
+def test_children_need_no_library_that_their_service_lacks():
+    """PyAV is not in the image of a service that reads pictures alone."""
+    code = "import sys, services.common.pictures, services.common.forkserver; sys.exit('av' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_threads_may_be_started():
