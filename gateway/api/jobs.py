@@ -10,11 +10,12 @@ from gateway.api.files import PartDep, send_file
 from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
-from gateway.jobs.inputs import PORTRAIT
+from gateway.jobs.inputs import NARRATION, PORTRAIT, VIDEO
 from gateway.jobs.records import FileRecord
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
+from services.talkinghead.schemas import MouthReport
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -68,6 +69,22 @@ async def content(
     if job.output is None:
         raise ProblemError("not_found", f"job {job_id!r} is {job.status} and made no file", param="id")
     return await send_file(parts, mine, job.output["file_id"], part, request_id)
+
+
+@router.get(
+    "/{job_id}/mouth",
+    summary="How far the mouth opens, and how loud it is",
+    responses=problems("not_found", "job_not_finished", "service_unavailable", "overloaded", "invalid_request"),
+)
+async def mouth(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId) -> MouthReport:
+    """Measured on each frame of a finished video's first minute: the plot in which good lips rise with open vowels and
+    rest in silence. It takes about a tenth of the video's length."""
+    job = await run_in_threadpool(mine.job, job_id)
+    if job.kind not in (VIDEO, NARRATION):
+        raise ProblemError("invalid_request", f"job {job_id!r} is a {job.kind}; only videos have mouths", param="id")
+    if job.output is None:
+        raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status} and has no video", param="id")
+    return await parts.talkinghead.mouth(parts.storage.path(job.output["file_id"]), request_id)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Erase a job", responses=problems("not_found", "job_not_finished"))

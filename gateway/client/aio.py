@@ -82,6 +82,7 @@ class AsyncRaconteur:
     erase_job = _sent(calls.erase_job)
     share_job = _sent(calls.share_job)
     captions = _sent(calls.captions)
+    mouth = _sent(calls.mouth)
     playlist = _sent(calls.playlist)
     stream_head = _sent(calls.stream_head)
     stream_piece = _sent(calls.stream_piece)

@@ -41,7 +41,7 @@ from services.reasoning.schemas import (
     ShippedPrompt,
     Taxonomy,
 )
-from services.talkinghead.schemas import VoicesReport
+from services.talkinghead.schemas import MouthReport, VoicesReport
 
 Pair = tuple[str, str]
 Consent = Mapping[str, Any] | BaseModel
@@ -228,6 +228,11 @@ def share_job(job_id: str, *, expires_in_s: int = _TEN_MINUTES_S) -> Call[JobLin
 def captions(job_id: str) -> Call[str]:
     """WebVTT of a video whose text was read aloud."""
     return Call("GET", f"/v1/jobs/{job_id}/captions.vtt", text)
+
+
+def mouth(job_id: str) -> Call[MouthReport]:
+    """How far the mouth of a finished video opens, frame by frame, and how loud it is."""
+    return Call("GET", f"/v1/jobs/{job_id}/mouth", answer(MouthReport))
 
 
 def playlist(job_id: str) -> Call[str]:

@@ -1,8 +1,11 @@
 // A job that makes a video: the video as it comes, its source beside it, and the finished file.
 
+import { call } from "./api.js";
 import { card, download } from "./card.js";
 import { h } from "./dom.js";
+import { mouthPlot } from "./mouth.js";
 import { player } from "./player.js";
+import { trouble } from "./trouble.js";
 
 /** `source` (File) is shown beside the video on demand. */
 export function filmCard(job, source) {
@@ -26,7 +29,19 @@ export function filmCard(job, source) {
       await download(told, `raconteur-${told.id.slice(-6)}.mp4`),
       " ",
       source && h("button", { type: "button", class: "quiet", onclick: compare }, "compare with the source"),
+      " ",
+      h("button", { type: "button", class: "quiet", onclick: measure }, "does the mouth follow the sound?"),
     ].filter(Boolean);
+
+    async function measure({ target }) {
+      target.disabled = true;
+      try {
+        target.replaceWith(mouthPlot(await call("GET", `/v1/jobs/${told.id}/mouth`), film));
+      } catch (problem) {
+        target.disabled = false;
+        target.after(trouble(problem));
+      }
+    }
   }
 
   function compare(event) {

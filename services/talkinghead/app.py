@@ -19,6 +19,7 @@ from services.talkinghead.memory import naming_out_of_memory
 from services.talkinghead.models import load_models
 from services.talkinghead.pipeline import Segment, TalkingHead
 from services.talkinghead.schemas import (
+    MouthReport,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -193,6 +194,11 @@ def _routes(service: Service) -> APIRouter:
             raise ProblemError("invalid_request", "give either the file 'speech' or the field 'text'", param="speech")
         report, prepared = await service.make(request, lambda _stop: pipeline.prepare_speech(audio, features))
         return _with_report(report, prepared.to_bytes(), SAFETENSORS)
+
+    @router.post("/mouths", summary="How far the mouth of a video opens, and how loud it is")
+    async def mouths(request: Request, video: Annotated[bytes, File()]) -> MouthReport:
+        pipeline = service.pipeline
+        return await service.make(request, lambda _stop: pipeline.mouth(video))
 
     @router.get("/voices", summary="Who can read a text aloud")
     async def voices() -> VoicesReport:

@@ -21,6 +21,7 @@ from services.common.errors import ProblemError
 from services.talkinghead.schemas import (
     FPS,
     Caption,
+    MouthReport,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -117,6 +118,12 @@ class TalkingHeadClient(ServiceClient):
         """Follow the face through a video -> report, safetensors bytes."""
         response = await self._ask("/v1/tracks", request_id, {"portrait": video}, options)
         return TrackReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
+
+    async def mouth(self, video: Path, request_id: str = "") -> MouthReport:
+        """How far the mouth of a video opens, frame by frame, and how loud it is."""
+        with video.open("rb") as file:
+            response = await self._post("/v1/mouths", request_id, files={"video": file})
+        return MouthReport.model_validate_json(response.content)
 
     async def voices(self, request_id: str = "") -> VoicesReport:
         """Who can read a text aloud."""

@@ -19,6 +19,7 @@ from services.talkinghead.draft.motion import smooth_actions
 from services.talkinghead.draft.warp import Bytes
 from services.talkinghead.face_maker import FaceMaker, check_way
 from services.talkinghead.models import Models
+from services.talkinghead.mouth import measure_mouth
 from services.talkinghead.portrait.analyse import Portrait, Portraits
 from services.talkinghead.portrait.animate import animate
 from services.talkinghead.revoice.edit import edit_frames, video_frames
@@ -27,6 +28,7 @@ from services.talkinghead.revoice.track import FaceTrack
 from services.talkinghead.schemas import (
     FPS,
     FaceChoice,
+    MouthReport,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -85,6 +87,12 @@ class TalkingHead:
     def read_speech(self, data: bytes) -> SpeechAudio:
         """Decode a sound or video file; cheap errors come first, before any model runs."""
         return decode_speech(data, self._settings.max_speech_s)
+
+    def mouth(self, video: bytes) -> MouthReport:
+        """How far the largest face's mouth opens in a video, beside its loudness."""
+        return measure_mouth(
+            video, self._models.faces, max_speech_s=self._settings.max_speech_s, threads=self._settings.threads
+        )
 
     def voices(self) -> VoicesReport:
         """Who can read a text aloud."""

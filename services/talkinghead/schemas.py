@@ -156,6 +156,23 @@ class SpeechReport(BaseModel):
     warnings: list[str]
 
 
+LONGEST_MEASURED_S: Final = 60
+"""Seconds of a video in which a mouth is measured."""
+
+
+class MouthReport(BaseModel):
+    """Answer of ``POST /v1/mouths``: a list entry for each frame of the video's first minute.
+
+    Errors: unsupported_media, too_large, audio_empty, audio_silent, audio_too_long.
+    """
+
+    fps: float = Field(description="frames per second")
+    openings: list[float | None] = Field(
+        description="distance of the lips' inner edges over the mouth's width; null where no face was found"
+    )
+    loudness: list[float] = Field(description="root mean square of the sound, 1 is full scale")
+
+
 class SegmentOptions(Way):
     """JSON form field ``options`` of ``POST /v1/segments``, beside the files ``portrait`` and ``speech``.
 

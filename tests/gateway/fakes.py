@@ -64,6 +64,7 @@ from services.talkinghead.client import CAPTIONS, REPORT_HEADER, pack_segment
 from services.talkinghead.schemas import (
     FPS,
     Caption,
+    MouthReport,
     PortraitOptions,
     PortraitReport,
     SegmentOptions,
@@ -371,6 +372,12 @@ def fake_app(fakes: Fakes) -> FastAPI:
             }
         )
         return Response(body, headers={REPORT_HEADER: report.model_dump_json()})
+
+    @router.post("/v1/mouths")
+    async def mouths(video: UploadFile) -> MouthReport:
+        with av.open(io.BytesIO(await video.read())) as container:
+            frames = sum(1 for _ in container.decode(video=0))
+        return MouthReport(fps=FPS, openings=[None, *[0.2] * (frames - 1)], loudness=[0.1] * frames)
 
     @router.get("/v1/voices")
     async def voices() -> VoicesReport:

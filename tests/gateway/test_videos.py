@@ -313,3 +313,16 @@ def test_jobs_are_listed_newest_first_page_by_page(stack: Stack):
     rest = stack.http.get("/v1/jobs", params={"limit": 1, "cursor": page["next_cursor"]}).json()
     assert rest["jobs"][0]["id"] == made[0]
     assert stack.http.get("/v1/jobs", params={"status": "lost"}).json()["param"] == "status"
+
+
+def test_the_mouth_of_a_finished_video_is_measured_and_nobody_elses(stack: Stack):
+    job = stack.wait(stack.submit(1.0)["id"])
+    told = stack.http.get(f"/v1/jobs/{job['id']}/mouth").json()
+    assert (told["fps"], len(told["openings"]), len(told["loudness"])) == (25, 25, 25)
+
+    stack.fakes.segment_s = 5
+    running = stack.submit(1.0)
+    early = stack.http.get(f"/v1/jobs/{running['id']}/mouth")
+    assert (early.status_code, early.json()["code"]) == (409, "job_not_finished")
+    stack.http.post(f"/v1/jobs/{running['id']}/cancel").raise_for_status()
+    assert stack.http.get("/v1/jobs/nothing/mouth").status_code == 404

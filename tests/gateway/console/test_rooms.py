@@ -99,8 +99,12 @@ class TestTalk:
 
         expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
         said = "() => [...(document.querySelector('video.film').textTracks[0]?.cues ?? [])].map((cue) => cue.text)"
-        page.wait_for_function(f"({said})().length === 2")
+        page.wait_for_timeout(500)  # captions are read after the video's head
         assert page.evaluate(said) == ["Good morning.", "How are you?"]
+        page.get_by_role("button", name="does the mouth follow the sound?").click()
+        expect(page.locator(".mouth .opening")).to_have_count(1)
+        expect(page.locator(".mouth figcaption")).to_contain_text("no face was found")
+        check_accessibility(page)
 
     def test_the_example_talks_after_two_clicks(self, browser: Browser, stack: Stack):
         with console_page(browser, f"{stack.http.base_url}/#talk", expected_errors=["422", "415"]) as page:
