@@ -1,9 +1,10 @@
-"""Database or disk are away or full: 503 and come back, instead of a mistake of the server."""
+"""Database or disk are away or full: 503 and come back, not a mistake of the server. What they cannot hold: 422."""
 
 from collections.abc import Awaitable, Callable
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import DataError
 
 from gateway.storage import disk_is_full
 from gateway.store.database import OUTAGES
@@ -16,6 +17,7 @@ log = structlog.get_logger()
 def answer_outages(app: FastAPI) -> None:
     for kind in OUTAGES:
         app.add_exception_handler(kind, _answer(_database))
+    app.add_exception_handler(DataError, _answer(_value))
     app.add_exception_handler(OSError, _answer(_disk))
 
 
@@ -23,7 +25,7 @@ def _answer(told: Callable[[Exception], ProblemError]) -> Callable[[Request, Exc
     async def handler(request: Request, error: Exception) -> Response:
         problem = told(error)
         request_id = getattr(request.state, "request_id", None)
-        log.error("outage", code=problem.code, reason=type(error).__name__, request_id=request_id)
+        log.error("not_served", code=problem.code, reason=type(error).__name__, request_id=request_id)
         return problem_response(problem, request_id)
 
     return handler
@@ -31,6 +33,11 @@ def _answer(told: Callable[[Exception], ProblemError]) -> Callable[[Request, Exc
 
 def _database(error: Exception) -> ProblemError:
     return ProblemError("service_unavailable", f"the database cannot be reached: {type(error).__name__}")
+
+
+def _value(_error: Exception) -> ProblemError:
+    """PostgreSQL holds no text with a NUL in it."""
+    return ProblemError("invalid_request", "a value of the request holds a character that cannot be stored")
 
 
 def _disk(error: Exception) -> ProblemError:

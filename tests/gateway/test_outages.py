@@ -8,8 +8,10 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.api.outages import answer_outages
+from gateway.app import build_app
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes import wav
+from tests.gateway.store.conftest import POSTGRES
 
 
 def test_a_database_that_cannot_be_written_is_503_until_it_can(stack: Stack):
@@ -45,3 +47,17 @@ async def test_a_full_disk_is_503_and_a_broken_one_is_not(number: int, status: i
         answer = await client.get("/")
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("url", [None, pytest.param(POSTGRES, marks=pytest.mark.skipif(not POSTGRES, reason="none"))])
+@pytest.mark.parametrize("path", ["/v1/jobs/a%00b", "/v1/jobs?kind=a%00b", "/v1/jobs?cursor=a%00b", "/v1/files/a%00b"])
+async def test_what_a_database_cannot_hold_is_no_mistake_of_the_server(stack: Stack, url: str | None, path: str):
+    """PostgreSQL holds no text with a NUL in it."""
+    app = build_app(stack.settings.model_copy(update={"database_url": url}))
+    app.state.parts.database.create_schema()
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.get(path)
+    app.state.parts.database.close()
+
+    assert answer.status_code in (200, 404, 422)
