@@ -13,8 +13,11 @@ WIDTH, HEIGHT = 720, 540
 _MARGIN: Final = 70
 _RADIUS: Final = 24
 _HUES: Final = (222, 28, 150, 330, 190, 50, 275, 100)
-_ALONG: Final = 0.42
-"""Where on its line a label stands: labels of crossing lines would meet in the middle."""
+_ALONG: Final = (0.46, 0.34, 0.58, 0.7, 0.26)
+"""Where on its line a label may stand; the first place that no other label takes. Crossing lines meet in the middle."""
+
+_LETTER, _LINE = 8.2, 18
+"""Room that a letter and a line of a label take, in pixels."""
 
 Point = tuple[float, float]
 
@@ -65,8 +68,12 @@ def as_svg(graph: SocialGraph) -> str:
         (x0, y0), (x1, y1) = places[edge.source], places[edge.target]
         width = round(1 + 5 * edge.probability, 2)
         _add(picture, "line", x1=x0, y1=y0, x2=x1, y2=y1, stroke="#9aa3b2", stroke_width=width)
+    taken: list[Point] = []
     for edge in graph.edges:  # above all lines
-        _label(picture, edge, places[edge.source], places[edge.target])
+        words = f"{edge.label} {edge.probability:.0%}"
+        taken.append(_free(places[edge.source], places[edge.target], _LETTER * len(words), taken))
+        x, y = taken[-1]
+        _add(picture, "text", words, x=round(x, 1), y=round(y + 5, 1), fill="#1c2330", **_FONT | _HALO)
     for name in names:
         x, y = places[name]
         hue = _HUES[(int(name[1:]) - 1) % len(_HUES)]
@@ -76,13 +83,15 @@ def as_svg(graph: SocialGraph) -> str:
 
 
 _FONT: Final = {"font_family": "system-ui, sans-serif", "font_size": "15", "text_anchor": "middle"}
+_HALO: Final = {"stroke": "white", "stroke_width": "5", "paint_order": "stroke", "stroke_linejoin": "round"}
 
 
-def _label(picture: ElementTree.Element, edge: Edge, start: Point, end: Point) -> None:
-    x, y = (a + (b - a) * _ALONG for a, b in zip(start, end, strict=True))
-    words = f"{edge.label} {edge.probability:.0%}"
-    halo = {"stroke": "white", "stroke_width": "5", "paint_order": "stroke", "stroke_linejoin": "round"}
-    _add(picture, "text", words, x=round(x, 1), y=round(y + 5, 1), fill="#1c2330", **_FONT | halo)
+def _free(start: Point, end: Point, width: float, taken: list[Point]) -> Point:
+    """The middle of a label of ``width`` px; the first place where all are taken."""
+    (x0, y0), (x1, y1) = start, end
+    places = [(x0 + (x1 - x0) * along, y0 + (y1 - y0) * along) for along in _ALONG]
+    free = (place for place in places if all(abs(place[0] - x) > width or abs(place[1] - y) > _LINE for x, y in taken))
+    return next(free, places[0])
 
 
 def _place(index: int, count: int) -> Point:
