@@ -39,13 +39,13 @@ class DescribingAsker:
         small, zoom = shrunk(pixels)
         answers = self._small(pixels, segmented, omit, check)
         bodies = [
-            _alone(small, person.box * zoom, mask) for person, mask in zip(found.people, segmented.people, strict=True)
+            alone(small, person.box * zoom, mask) for person, mask in zip(found.people, segmented.people, strict=True)
         ]
         # A detector gave every other thing its name.
         regions = [
             (thing, mask) for thing, mask in zip(found.things, segmented.things, strict=False) if thing.name == REGION
         ]
-        cut_out = [_alone(small, np.array(thing.box, np.float32) * zoom, mask) for thing, mask in regions]
+        cut_out = [alone(small, np.array(thing.box, np.float32) * zoom, mask) for thing, mask in regions]
         photo = self._ask([small], OF_PHOTO, omit, check)[0]
         of_face = {name: question for name, question in OF_FACE.items() if name not in omit}
         told: dict[int, AnswersByName] = {}
@@ -86,7 +86,7 @@ class DescribingAsker:
         return Answer(value=value, score=round(min(max(said.score, 0.0), 1.0), 3), model=self._model.name)
 
 
-def _alone(small: Pixels, box: np.ndarray, mask: MaskArray) -> Pixels:
+def alone(small: Pixels, box: np.ndarray, mask: MaskArray) -> Pixels:
     """The part of the picture in ``box`` that is in ``mask`` on black, its longer side filling a square."""
     shown = np.where(mask[..., None], small, 0).astype(np.uint8) if mask.any() else small
     part, _ = cut(shown, box)

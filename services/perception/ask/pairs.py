@@ -34,7 +34,7 @@ def pair_answers(
     *,
     neighbours: bool,
 ) -> dict[str, Answer]:
-    """``side`` (where the second is, seen from the first), ``distance``, ``touch``, ``looks`` and ``age_gap``.
+    """``side`` (where the second is, seen from the first), ``distance``, ``touch``, ``looks``, ``dress``, ``age_gap``.
 
     ``neighbours``: no one stands between them; only then does a turned head look at the other. A key is missing where
     the photo does not show it. Values of ``touch`` say who does what: ``first_arm_round``.
@@ -47,6 +47,9 @@ def pair_answers(
     looks = _looks(first, second, first_answers, second_answers)
     if looks is not None and (neighbours or looks.value.startswith("both_")):
         answers["looks"] = looks
+    dress = _dress(first_answers, second_answers)
+    if dress is not None:
+        answers["dress"] = dress
     ages = [answers.get("age") for answers in (first_answers, second_answers)]
     if ages[0] is not None and ages[1] is not None:
         gap = int(ages[1].value) - int(ages[0].value)
@@ -180,4 +183,23 @@ def _looks(
         return Answer(value="first_at_second", score=score, model=RULES)
     if theirs.value == to_first:
         return Answer(value="second_at_first", score=score, model=RULES)
+    return None
+
+
+_UNIFORMS: Final = ("gown", "uniform", "robe", "lab coat", "apron", "kimono", "vestment", "abaya", "helmet")
+
+
+def _dress(first: dict[str, Answer], second: dict[str, Answer]) -> Answer | None:
+    """How alike they are dressed: ``uniform`` (the same garment of a kind that people wear by rule), ``alike`` (top and
+    what is below it of the same colours), None where they are not."""
+    scores = []
+    for name in ("garment", "top_colour", "bottom_colour"):
+        mine, theirs = first.get(name), second.get(name)
+        same = mine is not None and theirs is not None and mine.value == theirs.value
+        scores.append(min(mine.score, theirs.score) if same and mine and theirs else 0.0)
+    garment, top, bottom = scores
+    if garment and any(word in first["garment"].value for word in _UNIFORMS):
+        return Answer(value="uniform", score=garment, model=RULES)
+    if top and bottom:
+        return Answer(value="alike", score=min(top, bottom), model=RULES)
     return None

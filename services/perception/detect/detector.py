@@ -22,7 +22,8 @@ from services.perception.detect.people import (
     match_poses,
     people_in_boxes,
 )
-from services.perception.detect.pose import PoseFinder
+from services.perception.detect.pose import Pose, PoseFinder
+from services.perception.detect.tiles import in_tiles, is_long
 from services.perception.schemas import Box, Thing
 
 _THING_MIN_SCORE: Final = 0.4
@@ -65,11 +66,13 @@ class Detector:
         """
         height, width = pixels.shape[:2]
         given = None if boxes is None else _checked_boxes(boxes, width, height)
-        detections = self._objects.detect(pixels)
-        poses = self._poses.find(pixels)
+        detections = self._detections(pixels)
+        poses = self._all_poses(pixels)
         bodies = [found.box for found in detections if found.name == "person"] + [pose.box for pose in poses]
         looked_at = bodies if given is None else given
-        faces = self._faces.find(pixels, [_head_window(box) for box in looked_at])
+        # In a long picture heads are small: there they are looked for everywhere.
+        windows = None if is_long(width, height) else [_head_window(box) for box in looked_at]
+        faces = self._faces.find(pixels, windows)
         if given is None:
             people = find_people(detections, poses, faces, width, height)
         else:
@@ -87,11 +90,24 @@ class Detector:
         """Boxes (4,) of all faces, and of heads that only a pose shows: what is to be hidden in the photo."""
         faces: list[Face] = self._faces.find(pixels)
         boxes = [face.box for face in faces]
-        for pose in self._poses.find(pixels):
+        for pose in self._all_poses(pixels):
             head = pose.head_box()
             if head is not None and all(part_inside(head, box) < SAME_THING_IOU for box in boxes):
                 boxes.append(head)
         return boxes
+
+    def _detections(self, pixels: Pixels) -> list[Detection]:
+        """Surest first."""
+        found = in_tiles(
+            pixels,
+            self._objects.detect,
+            lambda one, shift: replace(one, box=one.box + np.tile(shift, 2)),
+            lambda one: one.box,
+        )
+        return sorted(found, key=lambda one: -one.score)
+
+    def _all_poses(self, pixels: Pixels) -> list[Pose]:
+        return in_tiles(pixels, self._poses.find, Pose.moved, lambda pose: pose.box)
 
     def _posed(self, pixels: Pixels, people: Sequence[Subject]) -> list[Subject]:
         """The people, each with a pose of a closer look where the look at the whole photo gave none.

@@ -38,6 +38,10 @@ class Pose:
         x, y, score = self.points[KEYPOINTS.index(name)]
         return np.array([x, y], np.float32) if score >= VISIBLE else None
 
+    def moved(self, shift: Float) -> "Pose":
+        """By (2,) x, y."""
+        return Pose(self.points + np.append(shift, np.float32(0)), self.box + np.tile(shift, 2), self.score)
+
     def head_box(self) -> Float | None:
         """(4,) around the whole head, from the points of the face that are seen; None where they are fewer than two."""
         seen = self.points[:5][self.points[:5, 2] >= VISIBLE, :2]
@@ -61,11 +65,7 @@ class PoseFinder:
     def find_in_box(self, pixels: npt.NDArray[np.uint8], box: Float) -> list[Pose]:
         """The same in a person's box and a little around it; points in pixels of the whole picture."""
         part, cut_box = cut(pixels, grown(box, _CROP_MARGIN))
-        shift = np.array([cut_box[0], cut_box[1], 0], np.float32)
-        return [
-            Pose(pose.points + shift, pose.box + np.tile(shift[:2], 2), pose.score)
-            for pose in self._run(part, _LONG_SIDE_PX)
-        ]
+        return [pose.moved(cut_box[:2]) for pose in self._run(part, _LONG_SIDE_PX)]
 
     def _run(self, pixels: npt.NDArray[np.uint8], long_side_px: int) -> list[Pose]:
         height, width = pixels.shape[:2]

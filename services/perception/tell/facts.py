@@ -108,7 +108,7 @@ def _position(row: Sequence[Person], place: int) -> Fact:
 
 
 def pair_facts(pair: Pair) -> list[Fact]:
-    """Facts about two people: touch, looks, distance, ages far apart."""
+    """Facts about two people: touch, looks, dress, distance, ages far apart."""
     first, second = pair.pair
     names = {"first": f"<{first}>", "second": f"<{second}>"}
     facts = []
@@ -122,6 +122,9 @@ def pair_facts(pair: Pair) -> list[Fact]:
     looks = pair.answers.get("looks")
     if looks is not None and looks.value in _LOOKS:
         tell("looks", _LOOKS[looks.value].format(**names), looks.score)
+    dress = pair.answers.get("dress")
+    if dress is not None:
+        tell("dress", _DRESSES[dress.value].format(**names), dress.score)
     distance = pair.answers["distance"]
     if distance.value in _DISTANCES:
         tell("distance", _DISTANCES[distance.value].format(**names), distance.score)
@@ -143,6 +146,12 @@ _LOOKS: Final = {
     "face_each_other": "{first} and {second} face each other",
     "first_at_second": "{first} looks towards {second}",
     "second_at_first": "{second} looks towards {first}",
+    "both_left": "{first} and {second} look in the same direction",
+    "both_right": "{first} and {second} look in the same direction",
+}
+_DRESSES: Final = {
+    "uniform": "{first} and {second} wear the same kind of dress",
+    "alike": "{first} and {second} are dressed in the same colours",
 }
 _DISTANCES: Final = {
     "side by side": "{first} and {second} are close together",

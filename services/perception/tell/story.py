@@ -15,7 +15,7 @@ _NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", 
 _SHARED: Final = {"smiling": "smile", "facing the camera": "face the camera", "sitting": "sit", "standing": "stand"}
 """Phrase that all people share -> verb of the one sentence that says it for all."""
 
-_PAIR_ORDER: Final = ("touch", "looks", "age_gap", "distance")
+_PAIR_ORDER: Final = ("touch", "looks", "dress", "age_gap", "distance")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,22 @@ class TestFace:
         pixels = np.full((200, 200, 3), 128, np.uint8)
         assert one(models, pixels, face(100, 100, 80, nose_offset=nose))["gaze"].value == gaze
 
+    def test_of_a_face_that_the_photo_cuts_nobody_says_where_it_looks(self, models: FaceModels):
+        pixels = np.full((200, 200, 3), 128, np.uint8)
+        for x in (38, 162):
+            answers = one(models, pixels, face(x, 100, 80))
+            assert "gaze" not in answers and "age" in answers
+
+    def test_a_dark_look_of_a_turned_head_is_half_believed(
+        self, models: FaceModels, officer: Pixels, officer_face: Face
+    ):
+        front = one(models, officer, officer_face)["expression"]
+        turned = officer_face.landmarks.copy()
+        turned[30] += 0.4 * (turned[42:48].mean(0) - turned[36:42].mean(0))  # the nose is far off the middle
+        side = one(models, officer, Face(officer_face.box, officer_face.score, turned))["expression"]
+        assert front.value == side.value == "neutral"
+        assert side.score < 0.6 * front.score
+
     def test_a_face_answers_with_scores_and_the_model_that_gave_them(
         self, models: FaceModels, officer: Pixels, officer_face: Face
     ):

@@ -112,3 +112,26 @@ def test_head_and_shoulders_are_found_without_face_or_pose():
     posed = Subject(box(0, 0, 100, 300), 0.9, None, pose(STANDING))
     assert head(posed).tolist() == [50, 30]
     assert shoulder_width(posed) == pytest.approx(40)
+
+
+class TestDress:
+    """Likeness of clothes, as of people in uniform."""
+
+    @staticmethod
+    def dress(first: dict[str, str], second: dict[str, str]) -> str | None:
+        told = [{name: answer(value) for name, value in worn.items()} for worn in (first, second)]
+        found = pair_answers(subject(), subject(150), *told, neighbours=True).get("dress")
+        return found.value if found else None
+
+    def test_the_same_garment_of_a_kind_worn_by_rule_is_a_uniform(self):
+        assert self.dress({"garment": "a lab coat"}, {"garment": "a lab coat"}) == "uniform"
+
+    @pytest.mark.parametrize("worn", ["a suit", "a T-shirt"])
+    def test_what_anybody_wears_is_none(self, worn: str):
+        assert self.dress({"garment": worn}, {"garment": worn}) is None
+
+    def test_the_same_colours_above_and_below_are_alike(self):
+        both = {"top_colour": "red", "bottom_colour": "white"}
+        assert self.dress(both, both) == "alike"
+        assert self.dress(both, both | {"bottom_colour": "blue"}) is None
+        assert self.dress({"top_colour": "red"}, {"top_colour": "red"}) is None

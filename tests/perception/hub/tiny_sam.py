@@ -10,36 +10,17 @@ from transformers import (
     Sam2Model,
     Sam2PromptEncoderConfig,
     Sam2VisionConfig,
-    SamConfig,
-    SamMaskDecoderConfig,
-    SamModel,
-    SamPromptEncoderConfig,
-    SamVisionConfig,
 )
+
+from services.perception.bench.random_models import random_sam, sure_of_itself
 
 SIDE = 64
 
 
 def save_tiny_sam(folder: Path) -> Path:
     """Picture of 64 x 64 px, 4 x 4 places, masks of 16 x 16."""
-    torch.manual_seed(0)
-    model = SamModel(
-        SamConfig(
-            vision_config=SamVisionConfig(
-                hidden_size=16, output_channels=16, num_hidden_layers=2, num_attention_heads=2, image_size=SIDE,
-                patch_size=16, mlp_dim=32, window_size=2, global_attn_indexes=[1], num_pos_feats=8,
-                initializer_range=0.2,
-            ),
-            prompt_encoder_config=SamPromptEncoderConfig(
-                hidden_size=16, image_size=SIDE, patch_size=16, mask_input_channels=4
-            ),
-            mask_decoder_config=SamMaskDecoderConfig(
-                hidden_size=16, mlp_dim=32, num_hidden_layers=2, num_attention_heads=2, iou_head_hidden_dim=16
-            ),
-            initializer_range=0.2,
-        )
-    )  # fmt: skip
-    return _sure_of_itself(model, folder)
+    random_sam(SIDE, width=16, layers=2).save_pretrained(folder)
+    return folder
 
 
 def save_tiny_sam2(folder: Path) -> Path:
@@ -66,16 +47,6 @@ def save_tiny_sam2(folder: Path) -> Path:
             initializer_range=0.2,
         )
     )  # fmt: skip
-    return _sure_of_itself(model, folder)
-
-
-def _sure_of_itself(model: SamModel | Sam2Model, folder: Path) -> Path:
-    """Random masks are told with a predicted IoU of about 0.9 and have sharp edges, so that filters let some pass."""
-    with torch.no_grad():
-        head = model.mask_decoder.iou_prediction_head
-        head.proj_out.bias += 3.0 if isinstance(model, Sam2Model) else 0.9  # a sigmoid follows in SAM 2
-        for head in model.mask_decoder.output_hypernetworks_mlps:
-            head.proj_out.weight *= 1000
-            head.proj_out.bias *= 1000
+    sure_of_itself(model, bias=3.0)  # a sigmoid follows
     model.save_pretrained(folder)
     return folder

@@ -4,18 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
-from tokenizers.decoders import ByteLevel as ByteLevelDecoder
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
-from tokenizers.trainers import BpeTrainer
 from transformers import (
     BertTokenizerFast,
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-    Blip2Processor,
-    Blip2QFormerConfig,
-    Blip2VisionConfig,
     BlipConfig,
     BlipForConditionalGeneration,
     BlipForQuestionAnswering,
@@ -33,18 +23,14 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
-    OPTConfig,
     PreTrainedTokenizerFast,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
-    T5Config,
 )
 
-SPREAD = 0.3
-"""Random weights at the usual 0.02 answer alike to everything."""
+from services.perception.bench.random_models import SPREAD, byte_tokenizer, random_blip2
 
-_TEXTS = ["Question: How old is this person in the picture? Answer: about 30", "a man and a woman at a table"]
 _TEMPLATE = (
     "{% for message in messages %}<|turn|>{{ message.role }}\n{% for part in message.content %}"
     "{% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}{% endfor %}<|end|>\n{% endfor %}"
@@ -53,44 +39,9 @@ _TEMPLATE = (
 
 
 def save_tiny_blip2(folder: Path, *, t5: bool = False) -> Path:
-    """BLIP-2 on OPT, or on T5: picture of 32 x 32 px, 4 queries."""
-    tokenizer = _tokenizer("</s>", "<pad>", "<image>")
-    torch.manual_seed(0)
-    vocabulary = len(tokenizer)
-    if t5:
-        text = T5Config(
-            vocab_size=vocabulary, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_decoder_layers=2, num_heads=4,
-            eos_token_id=0, pad_token_id=1, decoder_start_token_id=1, initializer_factor=4.0,
-        )  # fmt: skip
-    else:
-        text = OPTConfig(
-            vocab_size=vocabulary, hidden_size=32, word_embed_proj_dim=32, ffn_dim=64, num_hidden_layers=2,
-            num_attention_heads=4, max_position_embeddings=256, init_std=SPREAD, bos_token_id=0, eos_token_id=0,
-            pad_token_id=1,
-        )  # fmt: skip
-    model = Blip2ForConditionalGeneration(
-        Blip2Config(
-            vision_config=Blip2VisionConfig(
-                hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, image_size=32,
-                patch_size=8, initializer_range=SPREAD,
-            ).to_dict(),
-            qformer_config=Blip2QFormerConfig(
-                vocab_size=vocabulary, hidden_size=32, encoder_hidden_size=32, intermediate_size=64,
-                num_hidden_layers=2, num_attention_heads=4, initializer_range=SPREAD,
-            ).to_dict(),
-            text_config=text.to_dict(),
-            num_query_tokens=4,
-            image_text_hidden_size=32,
-            image_token_index=2,
-            initializer_range=SPREAD,
-        )
-    )  # fmt: skip
-    with torch.no_grad():
-        model.query_tokens.normal_(0, 1)
-        model.language_projection.weight.normal_(0, 1)
-    model.save_pretrained(folder)
-    images = BlipImageProcessorPil(size={"height": 32, "width": 32})
-    Blip2Processor(images, tokenizer, num_query_tokens=4).save_pretrained(folder)
+    """BLIP-2 on OPT, or on T5, for pictures of 32 x 32 px."""
+    for part in random_blip2(32, width=32, layers=2, t5=t5):
+        part.save_pretrained(folder)
     return folder
 
 
@@ -122,7 +73,7 @@ def save_tiny_blip(folder: Path, kind: type[BlipForQuestionAnswering] | type[Bli
 
 def save_tiny_llava(folder: Path, template: str | None = _TEMPLATE) -> Path:
     """LLaVA: CLIP and a Llama; a picture is 16 tokens."""
-    tokenizer = _tokenizer("<|end|>", "<pad>", "<image>", "<|turn|>")
+    tokenizer = byte_tokenizer("<|end|>", "<pad>", "<image>", "<|turn|>")
     torch.manual_seed(0)
     vision = CLIPVisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, image_size=32, patch_size=8,
@@ -141,7 +92,7 @@ def save_tiny_llava(folder: Path, template: str | None = _TEMPLATE) -> Path:
 
 def save_tiny_idefics3(folder: Path) -> Path:
     """Idefics 3, the architecture of SmolVLM: SigLIP and a Llama, pictures cut into tiles."""
-    tokenizer = _tokenizer(
+    tokenizer = byte_tokenizer(
         "<|end|>", "<pad>", "<image>", "<|turn|>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>"
     )
     torch.manual_seed(0)
@@ -191,7 +142,7 @@ class QwenProcessor:
 def tiny_qwen2_vl() -> tuple[Qwen2VLForConditionalGeneration, QwenProcessor]:
     """Qwen2-VL, whose positions have three dimensions."""
     marks = ("image_pad", "video_pad", "vision_start")
-    tokenizer = _tokenizer("<|end|>", "<pad>", "<image>", "<|turn|>", *(f"<|{mark}|>" for mark in marks))
+    tokenizer = byte_tokenizer("<|end|>", "<pad>", "<image>", "<|turn|>", *(f"<|{mark}|>" for mark in marks))
     torch.manual_seed(0)
     ids = {mark: tokenizer.convert_tokens_to_ids(f"<|{mark}|>") for mark in marks}
     model = Qwen2VLForConditionalGeneration(
@@ -221,18 +172,3 @@ def _llama(vocabulary: int) -> LlamaConfig:
         num_key_value_heads=2, max_position_embeddings=512, initializer_range=SPREAD, eos_token_id=0, pad_token_id=1,
         bos_token_id=None,
     )  # fmt: skip
-
-
-def _tokenizer(end: str, *special: str) -> PreTrainedTokenizerFast:
-    """Bytes; ``end`` is token 0, then the special ones."""
-    tokenizer = Tokenizer(BPE())
-    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = ByteLevelDecoder()
-    trainer = BpeTrainer(
-        vocab_size=300, special_tokens=[end, *special], initial_alphabet=ByteLevel.alphabet(), show_progress=False
-    )
-    tokenizer.train_from_iterator(_TEXTS, trainer)
-    named = {"image_token": "<image>"} if "<|turn|>" in special else {}  # BLIP-2's processor adds its own
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=end, pad_token=special[0], extra_special_tokens=named
-    )
