@@ -262,8 +262,10 @@ def _known(text: str) -> Relation:
     except ValidationError as error:
         fault = validation_problem(error.errors())
         raise ProblemError("invalid_request", f"relation.{fault.detail}", param="relation") from None
-    if relation.label not in relation.probabilities:
-        raise ProblemError("invalid_request", f"relation: no probability of {relation.label!r}", param="relation")
+    probability = relation.probabilities.get(relation.label)
+    if probability is None or not 0 <= probability <= 1:
+        rule = f"the probability of {relation.label!r} is {probability}, it must be 0 to 1"
+        raise ProblemError("invalid_request", f"relation: {rule}", param="relation")
     return relation
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,13 +34,13 @@ class Name:
         return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}{self.place}"
 
 
-def names_of(story: str) -> dict[str, Name]:
-    """Symbol -> name of each person of a story, all distinct.
+def names_of(story: str, also: Collection[str] = ()) -> dict[str, Name]:
+    """Symbol -> name of each person of a story, and of those whom it forgot, all distinct.
 
     A person is called by the noun and the place of the story's own words ("<P1>, a woman of about 30, is on the
     left"); by the noun alone where the places are not told and it is nobody else's; else by the number.
     """
-    symbols = people_in(story)
+    symbols = people_in(" ".join([story, *(f"<{symbol}>" for symbol in also)]))
     nouns = {symbol: _noun(story, symbol) for symbol in symbols}
     places = _places(story, symbols)
     if len(places) == len(symbols):

@@ -20,7 +20,7 @@ def write_script(story: str, relation: Relation, taxonomy: Taxonomy) -> str:
     Names come from the story's own words. How sure the relation is decides how it is said; that it is a guess is said
     always.
     """
-    names = names_of(story)
+    names = names_of(story, relation.pair)
     first, second = (names[symbol].definite for symbol in relation.pair)
     sentences = [_opening(list(names.values()))]
     if relation.abstained:

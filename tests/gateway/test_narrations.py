@@ -152,6 +152,12 @@ class TestScripts:
             ({"story": STORY, "taxonomy": "zodiac"}, "taxonomy_invalid", "taxonomy"),
             ({"story": STORY, "relation": "{}"}, "invalid_request", "relation"),
             ({"story": STORY, "relation": json.dumps(RELATION | {"label": "foes"})}, "invalid_request", "relation"),
+            (
+                {"story": STORY, "relation": json.dumps(RELATION | {"probabilities": {"couple": float("nan")}})},
+                "invalid_request",
+                "relation",
+            ),
+            ({"story": STORY, "relation": "[]"}, "invalid_request", "relation"),
             ({"story": STORY, "relation": json.dumps(RELATION), "taxonomy": "pipa"}, "invalid_request", "relation"),
             (
                 {"story": STORY, "relation": json.dumps(RELATION), "leave_out_sensitive": "true"},

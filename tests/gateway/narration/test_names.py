@@ -49,6 +49,13 @@ def test_without_places_the_noun_alone_tells_people_apart_or_else_the_number():
     assert definite("<P2> throws <P10> the ball.") == {"P2": "the first person", "P10": "the second person"}
 
 
+def test_who_was_forgotten_by_the_story_has_a_name_too():
+    assert {symbol: name.definite for symbol, name in names_of("<P1> is a man.", ("P1", "P4")).items()} == {
+        "P1": "the first person",
+        "P4": "the second person",
+    }
+
+
 def test_a_noun_that_belongs_to_somebody_else_is_nobody_s_name():
     told = definite("<P1> is a friend of the old man. <P2> is a woman.")
     assert told == {"P1": "the first person", "P2": "the second person"}
