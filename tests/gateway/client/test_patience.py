@@ -1,9 +1,8 @@
 """When a call is sent again, on a server that answers as it is told."""
 
-import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -52,12 +51,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     for kind in (httpx.Client, httpx.AsyncClient):
         plain = kind.__init__
         monkeypatch.setattr(kind, "__init__", lambda self, plain=plain, **given: plain(self, transport=made, **given))
-    monkeypatch.setattr(time, "sleep", script.pauses.append)
 
     async def sleep(seconds: float) -> None:
         script.pauses.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # The clients' own names alone: whatever else runs in this process must not begin to spin
+    monkeypatch.setattr("gateway.client.blocking.time", SimpleNamespace(sleep=script.pauses.append))
+    monkeypatch.setattr("gateway.client.aio.asyncio", SimpleNamespace(sleep=sleep))
     return script
 
 
