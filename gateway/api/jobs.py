@@ -11,7 +11,7 @@ from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
 from gateway.jobs.inputs import NARRATION, PORTRAIT, VIDEO
-from gateway.jobs.records import FileRecord
+from gateway.jobs.records import FileRecord, new_id
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
@@ -46,6 +46,25 @@ async def get_job(job_id: str, mine: Mine) -> JobView:
 async def cancel(job_id: str, parts: PartsDep, mine: Mine) -> JobView:
     """A waiting job is canceled at once; a running one stops within two seconds; a finished one stays as it is."""
     return job_view(await run_in_threadpool(mine.cancel, job_id, parts.retention_s))
+
+
+@router.post(
+    "/{job_id}/repeat",
+    status_code=202,
+    summary="Make a failed video again",
+    responses=problems("not_found", "job_not_repeatable", "too_many_jobs", "compute_exhausted", "queue_full")
+    | {202: {"description": "accepted; Location is the new job"}},
+)
+async def repeat(job_id: str, parts: PartsDep, mine: Mine, response: Response) -> JobView:
+    """A new job of the same files, text, options and consent as one that failed or was canceled.
+
+    Nothing is uploaded again; the files go with the new job. Only videos can be made again: what other jobs were made
+    of is erased with their end.
+    """
+    job = await run_in_threadpool(mine.repeat, job_id, new_id())
+    await run_in_threadpool(parts.bell.ring, job.id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_view(job)
 
 
 @router.get(

@@ -79,6 +79,7 @@ class AsyncRaconteur:
     job = _sent(calls.job)
     jobs = _sent(calls.jobs)
     cancel = _sent(calls.cancel)
+    repeat_job = _sent(calls.repeat_job)
     erase_job = _sent(calls.erase_job)
     share_job = _sent(calls.share_job)
     captions = _sent(calls.captions)

@@ -215,6 +215,11 @@ def cancel(job_id: str) -> Call[JobView]:
     return Call("POST", f"/v1/jobs/{job_id}/cancel", answer(JobView))
 
 
+def repeat_job(job_id: str) -> Call[JobView]:
+    """Make a video again that failed or was canceled, of the same files."""
+    return Call("POST", f"/v1/jobs/{job_id}/repeat", answer(JobView), repeatable=False)
+
+
 def erase_job(job_id: str) -> Call[None]:
     """Erase a finished job with its files."""
     return Call("DELETE", f"/v1/jobs/{job_id}", nothing)

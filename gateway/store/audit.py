@@ -56,6 +56,13 @@ def append(sql: sa.Connection, event: str, job_id: str, details: dict[str, Any])
     sql.execute(sa.update(AUDIT_HEAD).values(hash=entry.hash))
 
 
+def accepted_as(sql: sa.Connection, job_id: str) -> dict[str, Any]:
+    """What was said when a job was accepted: who asked, the consent, the hashes of what it is made of."""
+    query = sa.select(AUDIT.c.details).where(AUDIT.c.job_id == job_id, AUDIT.c.event == "accepted")
+    details: dict[str, Any] = json.loads(sql.execute(query).scalar_one())
+    return details
+
+
 def start(sql: sa.Connection) -> None:
     """Make the head of an empty chain."""
     if sql.execute(sa.select(AUDIT_HEAD.c.entries)).one_or_none() is None:

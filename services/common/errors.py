@@ -31,6 +31,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     "range_not_satisfiable": ProblemKind(416, "The range lies outside the file"),
     "idempotency_mismatch": ProblemKind(422, "The idempotency key was used for another request"),
     "job_not_finished": ProblemKind(409, "The job has not finished"),
+    "job_not_repeatable": ProblemKind(409, "The job cannot be made again"),
     "file_in_use": ProblemKind(409, "A job still needs the file"),
     "address_refused": ProblemKind(422, "The address is not one that may be called"),
     "consent_missing": ProblemKind(422, "Whose face it is and why it may be animated is not said"),

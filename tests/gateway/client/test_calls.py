@@ -61,4 +61,12 @@ def test_what_makes_a_job_has_a_key_of_its_own_each_time(name: str):
 
 def test_what_would_be_done_twice_is_not_sent_twice():
     once = {name for name in BUILDERS if not built(name).repeatable}
-    assert once == {"upload", "create_prompt", "roll_back_prompt", "create_webhook", "rotate_webhook", "redeliver"}
+    assert once == {
+        "upload",
+        "repeat_job",
+        "create_prompt",
+        "roll_back_prompt",
+        "create_webhook",
+        "rotate_webhook",
+        "redeliver",
+    }

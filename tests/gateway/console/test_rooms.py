@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from services.common.errors import ProblemError
 from tests.browser import check_accessibility, console_page, needs_chromium
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes import picture, wav
@@ -243,6 +244,15 @@ class TestJobs:
         expect(page.get_by_role("status").first).to_be_attached()
         page.wait_for_timeout(300)
         assert stack.http.get(f"/v1/jobs/{job['id']}").status_code == 404
+
+    def test_a_failed_job_is_made_again(self, page: Page, stack: Stack):
+        stack.fakes.faults.append(ProblemError("face_too_small", "portrait: too small", param="portrait"))
+        job = stack.wait(stack.submit(1.0)["id"])
+        page.get_by_role("link", name="Jobs").click()
+        row = page.locator("tbody tr").filter(has_text="too small").first
+        row.get_by_role("button", name="again").click()
+        expect(page.locator("tbody tr").first).to_contain_text("done", timeout=20_000)
+        assert stack.job(job["id"])["status"] == "failed"
 
     def test_a_lost_connection_comes_back(self, browser: Browser, stack: Stack):
         with console_page(browser, str(stack.http.base_url), expected_errors=["ERR_INTERNET_DISCONNECTED"]) as page:
