@@ -1,13 +1,14 @@
 """The social graph, and its picture as an SVG: people on a circle, a line per relation, as the console draws it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 from xml.etree import ElementTree
 
 from pydantic import BaseModel, Field, model_validator
 
 from services.perception.schemas import Box
-from services.reasoning.schemas import Symbol
+from services.reasoning.schemas import FiredRule, Relation, RelationsResponse, Symbol
 
 WIDTH, HEIGHT = 720, 540
 _MARGIN: Final = 70
@@ -36,6 +37,10 @@ class Edge(BaseModel):
     target: Symbol
     label: str
     probability: float = Field(ge=0, le=1)
+    alone: str | None = Field(
+        None, description="the label by this pair alone; null where `label` is that one, and no other pair changed it"
+    )
+    directed: bool = Field(False, description="from who has the relation's first role to who has its second")
 
 
 class SocialGraph(BaseModel):
@@ -43,6 +48,9 @@ class SocialGraph(BaseModel):
 
     nodes: list[Node] = Field(max_length=200)
     edges: list[Edge] = Field(max_length=20_000)
+    fired: list[FiredRule] = Field(
+        default_factory=list, max_length=20_000, description="rules over three people that hold in the labels"
+    )
 
     @model_validator(mode="after")
     def _edges_join_nodes(self) -> Self:
@@ -51,6 +59,35 @@ class SocialGraph(BaseModel):
         if unknown:
             raise ValueError(f"edges: {', '.join(unknown)} is not one of the nodes")
         return self
+
+
+def social_graph(symbols: Sequence[str], boxes: Mapping[str, Box], answer: RelationsResponse) -> SocialGraph:
+    """All people, and the labels that their relations have together where pairs were read together, else alone."""
+    together = {found.pair: found.label for found in answer.group.labels} if answer.group else {}
+    return SocialGraph(
+        nodes=[Node(id=symbol, box=boxes.get(symbol)) for symbol in symbols],
+        edges=[
+            _edge(relation, together.get(relation.pair, relation.label))
+            for relation in answer.relations
+            if not relation.abstained
+        ],
+        fired=answer.group.fired if answer.group else [],
+    )
+
+
+def _edge(relation: Relation, label: str) -> Edge:
+    changed = label != relation.label
+    # The roles are those of the pair's own label.
+    roles = None if changed else relation.roles
+    source, target = roles.people.values() if roles else relation.pair
+    return Edge(
+        source=source,
+        target=target,
+        label=label,
+        probability=relation.probabilities[label],
+        alone=relation.label if changed else None,
+        directed=roles is not None,
+    )
 
 
 def as_svg(graph: SocialGraph) -> str:
@@ -67,7 +104,10 @@ def as_svg(graph: SocialGraph) -> str:
     for edge in graph.edges:
         (x0, y0), (x1, y1) = places[edge.source], places[edge.target]
         width = round(1 + 5 * edge.probability, 2)
-        _add(picture, "line", x1=x0, y1=y0, x2=x1, y2=y1, stroke="#9aa3b2", stroke_width=width)
+        stroke = "#9aa3b2" if edge.alone is None else _CHANGED
+        _add(picture, "line", x1=x0, y1=y0, x2=x1, y2=y1, stroke=stroke, stroke_width=width)
+        if edge.directed:
+            _add(picture, "polygon", points=_arrow((x0, y0), (x1, y1)), fill="#1c2330")
     taken: list[Point] = []
     for edge in graph.edges:  # above all lines
         words = f"{edge.label} {edge.probability:.0%}"
@@ -82,6 +122,8 @@ def as_svg(graph: SocialGraph) -> str:
     return ElementTree.tostring(picture, encoding="unicode")
 
 
+_CHANGED: Final = "#c2410c"
+"""Of a line whose label the other pairs changed."""
 _FONT: Final = {"font_family": "system-ui, sans-serif", "font_size": "15", "text_anchor": "middle"}
 _HALO: Final = {"stroke": "white", "stroke_width": "5", "paint_order": "stroke", "stroke_linejoin": "round"}
 
@@ -92,6 +134,16 @@ def _free(start: Point, end: Point, width: float, taken: list[Point]) -> Point:
     places = [(x0 + (x1 - x0) * along, y0 + (y1 - y0) * along) for along in _ALONG]
     free = (place for place in places if all(abs(place[0] - x) > width or abs(place[1] - y) > _LINE for x, y in taken))
     return next(free, places[0])
+
+
+def _arrow(start: Point, end: Point) -> str:
+    """Corners of a head that points at ``end`` and ends before the person there."""
+    length = math.dist(start, end) or 1.0
+    dx, dy = ((end[axis] - start[axis]) / length for axis in (0, 1))
+    tip = (end[0] - dx * _RADIUS, end[1] - dy * _RADIUS)
+    back = (tip[0] - 14 * dx, tip[1] - 14 * dy)
+    corners = (tip, (back[0] - 6 * dy, back[1] + 6 * dx), (back[0] + 6 * dy, back[1] - 6 * dx))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
 
 def _place(index: int, count: int) -> Point:

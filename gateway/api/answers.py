@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.social_graph import SocialGraph
 from gateway.webhooks.event import Event, MessageState
 from services.perception.schemas import Person, Thing
-from services.reasoning.schemas import FittedCalibration, Relation, Segments
+from services.reasoning.schemas import FittedCalibration, GroupReading, Relation, Segments
 
 _ALL_EVENTS: Final = list(Event)
 
@@ -39,7 +39,8 @@ class RelationsAnswer(BaseModel):
                     "taxonomy": "pisc",
                     "prompt": "social-4@3f2a",
                     "model": "qwen2.5-0.5b",
-                    "method": "label scoring",
+                    "method": "label words, mean over both orders of the pair",
+                    "group": None,
                     "graph": {
                         "nodes": [{"id": "P1", "box": None}, {"id": "P2", "box": None}],
                         "edges": [{"source": "P1", "target": "P2", "label": "friends", "probability": 0.62}],
@@ -61,6 +62,7 @@ class RelationsAnswer(BaseModel):
     prompt: str
     model: str
     method: str
+    group: GroupReading | None = Field(description="the labels of all pairs together; null where nothing joins them")
     graph: SocialGraph
     warnings: list[str]
     timings_s: dict[str, float] = Field(description="perception.* and reasoning.* stages")

@@ -16,11 +16,11 @@ from gateway.api.prompts import active_prompt
 from gateway.api.stories import story_options
 from gateway.api.taxonomies import check_taxonomy, taxonomy_field
 from gateway.people import check_people, people_in
-from gateway.social_graph import Edge, Node, SocialGraph
+from gateway.social_graph import social_graph
 from services.common.app import validation_problem
 from services.common.errors import ProblemError
 from services.perception.schemas import Judgement, Story, StoryOptions
-from services.reasoning.schemas import Question, Relation, RelationsRequest, RelationsResponse
+from services.reasoning.schemas import Question, RelationsRequest, RelationsResponse
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,6 +51,7 @@ class RelationsForm(BaseModel):
     taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1)
+    coverage: float | None = Field(None, gt=0, lt=1, description="answer sets of labels that are right this often")
     leave_out_sensitive: bool = False
 
 
@@ -129,6 +130,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         "taxonomy": taxonomy_field(asked.taxonomy),
         "explain": asked.explain,
         "abstain_below": asked.abstain_below,
+        "coverage": asked.coverage,
         "leave_out_sensitive": asked.leave_out_sensitive,
     }
     options = story_options(
@@ -166,15 +168,8 @@ def _answer(
         prompt=answer.prompt,
         model=answer.model,
         method=answer.method,
-        graph=SocialGraph(
-            nodes=[Node(id=symbol, box=boxes.get(symbol)) for symbol in symbols],
-            edges=[_edge(relation) for relation in answer.relations if not relation.abstained],
-        ),
+        group=answer.group,
+        graph=social_graph(symbols, boxes, answer),
         warnings=(seen.warnings if seen else []) + answer.warnings,
         timings_s=timings_s | {f"reasoning.{stage}": s for stage, s in answer.timings_s.items()},
     )
-
-
-def _edge(relation: Relation) -> Edge:
-    source, target = relation.pair
-    return Edge(source=source, target=target, label=relation.label, probability=relation.probabilities[relation.label])

@@ -31,7 +31,9 @@ _LATER: Final = 3
 _BAR_WIDTH: Final = 30
 _PERSON_KEYS: Final = ("symbol", "box", "score", "attributes")
 _OBJECT_KEYS: Final = ("symbol", "box", "name", "score")
-_RELATION_KEYS: Final = ("pair", "label", "coarse", "probabilities", "abstained", "explanation", "evidence")
+_RELATION_KEYS: Final = (
+    "pair", "label", "coarse", "probabilities", "abstained", "label_set", "roles", "explanation", "evidence",
+)  # fmt: skip
 
 _NARRATION_KEYS: Final = ("script", "pair", "label", "probability")
 
@@ -152,6 +154,8 @@ def print_relations(answer: Json) -> None:
         for label, share in sorted(relation["probabilities"].items(), key=lambda entry: -entry[1]):
             table.add_row(f"  {escape(label)}", "█" * round(share * _BAR_WIDTH), f"{share:.0%}")
         OUT.print(table)
+        if relation["roles"]:
+            OUT.print("  " + ", ".join(f"{escape(role)} {who}" for role, who in relation["roles"]["people"].items()))
         if relation["explanation"]:
             OUT.print(f"  {escape(relation['explanation'])}")
         for evidence in relation["evidence"]:

@@ -188,6 +188,7 @@ export function relationsRoom({ tell }) {
     answer.replaceChildren(
       h("p", { class: "pair" }, mention(a), " and ", mention(b)),
       h("p", { class: "label" }, relation.abstained ? "not sure" : relation.label, relation.coarse && h("small", {}, ` ${relation.coarse}`)),
+      relation.roles && h("p", {}, Object.entries(relation.roles.people).map(([role, who]) => `${role} ${who}`).join(", ")),
       h("p", { class: "explanation" }, ...withSymbols(relation.explanation ?? "")),
       h("table", { class: "bars" }, h("caption", { class: "unseen" }, "How likely each relation is"), ...bars.map(([name, share]) => bar(name, share))),
       relation.evidence.length > 0 &&

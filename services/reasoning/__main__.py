@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.common.errors import ProblemError
 from services.reasoning.calibration import calibration_key, fit, save_calibration
 from services.reasoning.evaluation import Evaluation, cross_validate, evaluate
+from services.reasoning.groups.rules import learn, load_groups, rules_of, save_rules
 from services.reasoning.llm import LogProbs
 from services.reasoning.loading import load_model, load_reasoner
 from services.reasoning.pipeline import Reasoner
@@ -69,7 +70,11 @@ def evaluate_command(
         [label.name for label in chosen.labels],
         calibration=calibration,
         stories_sha256=stories_sha256(file),
-        about={"model": reasoner.model.name, "prompt": prompt.identity, "method": method_name(calibration)},
+        about={
+            "model": reasoner.model.name,
+            "prompt": prompt.identity,
+            "method": method_name(reasoner.method_told, calibration),
+        },
         seconds_per_story=seconds,
     )
     print(result.model_dump_json(indent=2) if as_json else _summary(result))
@@ -84,9 +89,20 @@ def calibrate(file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit =
     scores, truth, _ = _scores(reasoner, file, chosen, limit)
     labels = [label.name for label in chosen.labels]
     fitted = fit(scores, truth, labels, f"{file.name}, {len(truth)} stories", stories_sha256(file))
-    key = calibration_key(reasoner.model.name, prompt_for(chosen).identity)
+    key = calibration_key(reasoner.model.name, prompt_for(chosen).identity, reasoner.method)
     save_calibration(settings.weights_dir / "reasoning" / "calibration.json", key, fitted)
-    print(cross_validate(scores, truth, labels).model_dump_json(indent=2))
+    print(cross_validate(scores, truth).model_dump_json(indent=2))
+
+
+@cli.command("learn-rules")
+def learn_rules(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="labelled groups, one JSON a line")],
+    taxonomy: Annotated[str, typer.Option("--taxonomy", help="pisc or pipa")] = "pisc",
+) -> None:
+    """Weigh the rules over three people by labelled groups and write them into services/reasoning/groups/."""
+    learned = learn(rules_of(find_taxonomy(taxonomy).name), load_groups(file))
+    save_rules(taxonomy, learned)
+    print("\n".join(f"{rule.weight:8.3f}  {rule.name}" for rule in learned))
 
 
 @cli.command()
@@ -157,25 +173,37 @@ def search(
     check_pools(texts, chosen, [story.story for story in stories])
     split = split_stories(stories, options.seed)
     model = load_model(reasoning_settings())
-    cost = estimate(model, texts, split, options)
+    method = reasoning_settings().scoring
+    labels = [label.name for label in chosen.labels]
+    cost = estimate(model, texts, split, options, labels=labels, method=method)
     _tell(f"{len(split.train)} stories to search on, {len(split.validation)} to pick, {len(split.test)} to judge")
     _tell(f"at most {cost.search:,} tokens, {cost.step:,} a step; {cost.judging:,} to judge at the end")
     if compare:
         found = {
             "model": model.name,
-            "one_step": compare_steps(model, chosen, texts, split, options),
-            "equal_tokens": compare_proposers(model, chosen, texts, split=split, options=options, tell=_tell),
+            "one_step": compare_steps(model, chosen, texts, split=split, options=options, method=method),
+            "equal_tokens": compare_proposers(
+                model, chosen, texts, split=split, options=options, method=method, tell=_tell
+            ),
         }
         print(json.dumps(found, indent=2))
         return
     about = {
         "stories": stories_sha256(file), "limit": limit, "taxonomy": chosen.model_dump(), "pools": texts.model_dump(),
-        "model": model.name, "options": options.model_dump(),
+        "model": model.name, "options": options.model_dump(), "method": method,
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     folder = out or reasoning_settings().cache_dir / "searches" / key[:16]
     result = run_search(
-        model, chosen, texts, split=split, options=options, folder=folder, about={"search": key}, tell=_tell
+        model,
+        chosen,
+        texts,
+        split=split,
+        options=options,
+        method=method,
+        folder=folder,
+        about={"search": key},
+        tell=_tell,
     )
     _tell(f"report, prompt and journal are in {folder}")
     print(result.model_dump_json(indent=2) if as_json else _search_summary(result))

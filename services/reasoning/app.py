@@ -79,7 +79,7 @@ async def estimate_search(body: SearchQuestion, request: Request) -> SearchEstim
     def work(_: Stop) -> SearchEstimate:
         from services.reasoning.search.advance import prepare  # noqa: PLC0415 - Optuna and Matplotlib take seconds
 
-        return prepare(reasoner.model, body)
+        return prepare(reasoner.model, body, reasoner.method)
 
     return await runner.run(request, work)
 
@@ -94,7 +94,7 @@ async def advance_search(body: SearchRequest, request: Request) -> SearchProgres
         from services.reasoning.search.advance import advance  # noqa: PLC0415 - Optuna and Matplotlib take seconds
 
         reasoner.forget_prompts()
-        return advance(reasoner.model, body, stop.check)
+        return advance(reasoner.model, body, reasoner.method, stop.check)
 
     return await runner.run(request, work)
 

@@ -7,7 +7,7 @@ stories (no labels needed) is that preference; a temperature fitted on labelled 
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.reasoning.llm import LogProbs
+from services.reasoning.schemas import Method
 
 _TEMPERATURES: Final = np.geomspace(0.2, 10.0, 80)
+_FOLDS: Final = 5
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """For one model, prompt and taxonomy."""
+    """For one model, prompt, method of scoring and taxonomy."""
 
     log_prior: dict[str, float]
     temperature: float
@@ -29,6 +31,8 @@ class Calibration:
     source: str
     stories_sha256: str
     """Of the file of labelled stories: an evaluation on the same file must not use this calibration as it is."""
+    held_out: list[float] = field(default_factory=list)
+    """Probability of each story's right label, by what was fitted to the others (``conformal``)."""
 
     def apply(self, scores: LogProbs, labels: Sequence[str]) -> LogProbs:
         """Log-probabilities of the labels, shape (..., labels): prior removed, divided by the temperature."""
@@ -40,16 +44,45 @@ def fit(
     scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str], source: str, stories_sha256: str
 ) -> Calibration:
     """``scores``: (stories, labels) log-probabilities of the model; ``truth``: (stories,) index of the right label."""
-    prior = scores.mean(axis=0)
-    rows = np.arange(len(truth))
-    losses = [-log_softmax((scores - prior) / t)[rows, truth].mean() for t in _TEMPERATURES]
+    prior, temperature = _fit(scores, truth)
+    held_out = []
+    if np.bincount(truth).max() > 1:
+        held_out = np.exp(held_out_logprobs(scores, truth)[np.arange(len(truth)), truth]).tolist()
     return Calibration(
         log_prior={label: round(float(value), 4) for label, value in zip(labels, prior, strict=True)},
-        temperature=round(float(_TEMPERATURES[int(np.argmin(losses))]), 4),
+        temperature=round(temperature, 4),
         n_stories=len(truth),
         source=source,
         stories_sha256=stories_sha256,
+        held_out=[round(value, 4) for value in sorted(held_out)],
     )
+
+
+def _fit(scores: LogProbs, truth: NDArray[np.intp]) -> tuple[LogProbs, float]:
+    """Log-prior (labels,) and temperature."""
+    prior = scores.mean(axis=0)
+    rows = np.arange(len(truth))
+    losses = [-log_softmax((scores - prior) / t)[rows, truth].mean() for t in _TEMPERATURES]
+    return np.asarray(prior), float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def held_out_logprobs(scores: LogProbs, truth: NDArray[np.intp]) -> LogProbs:
+    """Each fifth of the stories calibrated with what was fitted to the others, shape (stories, labels) as ``scores``.
+
+    The stories of each label are dealt to the fifths in turn. Raises ``ValueError`` where no label has two stories.
+    """
+    turn = np.empty(len(truth), dtype=int)
+    for label in np.unique(truth):
+        of_label = truth == label
+        turn[of_label] = np.arange(of_label.sum()) % _FOLDS
+    if turn.max(initial=0) == 0:
+        raise ValueError(f"stories: {len(truth)} are too few; give at least two of each label")
+    logprobs = np.empty_like(scores)
+    for fold in range(turn.max() + 1):
+        judged = turn == fold
+        prior, temperature = _fit(scores[~judged], truth[~judged])
+        logprobs[judged] = log_softmax((scores[judged] - prior) / temperature)
+    return logprobs
 
 
 def log_softmax(values: LogProbs) -> LogProbs:
@@ -57,8 +90,8 @@ def log_softmax(values: LogProbs) -> LogProbs:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def calibration_key(model: str, prompt: str) -> str:
-    return f"{model} {prompt}"
+def calibration_key(model: str, prompt: str, method: Method) -> str:
+    return f"{model} {prompt} {method}"
 
 
 def load_calibrations(path: Path) -> dict[str, Calibration]:

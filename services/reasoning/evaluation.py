@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from services.reasoning.calibration import Calibration, fit, log_softmax
+from services.reasoning.calibration import Calibration, held_out_logprobs, log_softmax
 from services.reasoning.llm import LogProbs
 
 _ECE_BINS: Final = 10
 _Z_95: Final = 1.959964
-HELD_OUT: Final = "fitted to these stories, so each half is judged with a prior and temperature of the other half"
+HELD_OUT: Final = "fitted to these stories, so each fifth is judged with a prior and temperature of the others"
 
 
 class ClassFigures(BaseModel):
@@ -42,7 +42,7 @@ class Evaluation(BaseModel):
 
 
 class CrossValidated(BaseModel):
-    """Prior and temperature fitted on one half of the stories, figures on the other, both ways."""
+    """Each fifth of the stories judged with prior and temperature of the others."""
 
     accuracy: float
     accuracy_interval: tuple[float, float]
@@ -69,26 +69,10 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     return float(sum(gaps))
 
 
-def held_out_logprobs(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> LogProbs:
-    """Each half calibrated with what was fitted to the other half, shape (stories, labels) as ``scores``.
-
-    The stories take turns by label, so the halves are whole turns.
-    """
-    n = len(truth)
-    half = (np.arange(n) // len(labels)) % 2 == 0
-    logprobs = np.empty_like(scores)
-    for fitted in (half, ~half):
-        if not fitted.any():
-            raise ValueError(f"stories: {n} are too few for two halves of {len(labels)} labels; give {2 * len(labels)}")
-        half_fit = fit(scores[fitted], truth[fitted], labels, source="the other half", stories_sha256="")
-        logprobs[~fitted] = half_fit.apply(scores[~fitted], labels)
-    return logprobs
-
-
-def cross_validate(scores: LogProbs, truth: NDArray[np.intp], labels: Sequence[str]) -> CrossValidated:
+def cross_validate(scores: LogProbs, truth: NDArray[np.intp]) -> CrossValidated:
     """``scores``: (stories, labels), the model's own."""
     n = len(truth)
-    logprobs = held_out_logprobs(scores, truth, labels)
+    logprobs = held_out_logprobs(scores, truth)
     right = int((logprobs.argmax(axis=1) == truth).sum())
     return CrossValidated(
         accuracy=right / n,
@@ -116,7 +100,7 @@ def evaluate(
     if calibration is None:
         logprobs = log_softmax(scores)
     elif calibration.stories_sha256 == stories_sha256:
-        logprobs = held_out_logprobs(scores, truth, labels)
+        logprobs = held_out_logprobs(scores, truth)
         about = about | {"method": f"{about['method']}; {HELD_OUT}"}
     else:
         logprobs = calibration.apply(scores, labels)
@@ -137,7 +121,7 @@ def evaluate(
         confusion={
             label: dict(zip(labels, map(int, row), strict=True)) for label, row in zip(labels, confusion, strict=True)
         },
-        cross_validated=cross_validate(scores, truth, labels),
+        cross_validated=cross_validate(scores, truth),
         seconds_per_story=seconds_per_story,
         **about,
     )

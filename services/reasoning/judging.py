@@ -45,7 +45,11 @@ def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) 
         labels,
         calibration=calibration,
         stories_sha256=request.stories_sha256,
-        about={"model": reasoner.model.name, "prompt": prompt.identity, "method": method_name(calibration)},
+        about={
+            "model": reasoner.model.name,
+            "prompt": prompt.identity,
+            "method": method_name(reasoner.method_told, calibration),
+        },
         seconds_per_story=(time.monotonic() - began) / max(len(new), 1),
     )
     return EvaluationProgress(scores=new, evaluation=result.model_dump(mode="json"))

@@ -20,8 +20,8 @@ from cyllama.llama import llama_cpp
 from services.reasoning.label_trie import LABEL_END, LabelTrie
 from services.reasoning.llm import MAX_PROMPT_TOKENS, ChatFrame, Control, LogProbs
 
-CACHE_CELLS: Final = 5120
-"""Tokens of all sequences together: the kept prompts, a story and a group of questions with their answers."""
+CACHE_CELLS: Final = 6144
+"""Tokens of all sequences together: the kept prompts, a story, a list of labels, a group of questions and answers."""
 _STEP_TOKENS: Final = 64
 """Tokens of one model call: large enough for matrix products, small enough to stop within about two seconds."""
 _MAX_SEQUENCES: Final = 32
@@ -89,6 +89,10 @@ class LlamaCppModel:
         params.kv_unified = True  # copies of a sequence share cells
         params.n_threads = params.n_threads_batch = n_threads
         return params
+
+    @property
+    def label_method(self) -> None:
+        """Exactly, as the port says."""
 
     @property
     def prefix_room(self) -> int:

@@ -51,6 +51,11 @@ class LanguageModel(Protocol[PrefixT]):
     """Tokens computed since the model was loaded: what work costs, whatever the machine."""
 
     @property
+    def label_method(self) -> str | None:
+        """How ``label_logprobs`` finds its numbers, where it is the model's own affair; None: token by token."""
+        ...
+
+    @property
     def prefix_room(self) -> int:
         """Tokens of prefixes that may be kept beside a story with its questions."""
         ...

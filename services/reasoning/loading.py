@@ -6,6 +6,7 @@ from typing import Any
 from services.common.errors import ProblemError
 from services.common.registry import load_registry, model_path
 from services.reasoning.calibration import load_calibrations
+from services.reasoning.hosted import HostedModel
 from services.reasoning.llm import LanguageModel
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.settings import ReasoningSettings
@@ -13,15 +14,27 @@ from services.reasoning.settings import ReasoningSettings
 
 def load_reasoner(settings: ReasoningSettings) -> Reasoner[Any]:
     """Verify and load the language model that the settings name. Raises ``model_unavailable``."""
+    model = load_model(settings)
     return Reasoner(
-        load_model(settings),
+        model,
         load_calibrations(settings.weights_dir / "reasoning" / "calibration.json"),
+        # A server is asked in its own way, which ``label_method`` tells.
+        method=settings.scoring if model.label_method is None else "label words",
         leave_out_sensitive=settings.leave_out_sensitive,
     )
 
 
 def load_model(settings: ReasoningSettings) -> LanguageModel[Any]:
     """The model on the runtime that the settings name; a runtime is imported only when it is used."""
+    if settings.llm.startswith(("http://", "https://")):
+        return HostedModel(
+            settings.llm,
+            model=settings.llm_model,
+            key=settings.llm_key.get_secret_value(),
+            timeout_s=settings.llm_timeout_s,
+            concurrency=settings.llm_concurrency,
+            retries=settings.llm_retries,
+        )
     if Path(settings.llm).is_dir():
         if settings.llm_runtime != "transformers":
             raise ProblemError(

@@ -11,7 +11,11 @@ import numpy as np
 
 from services.common.errors import ProblemError
 from services.reasoning.calibration import Calibration, calibration_key
+from services.reasoning.conformal import label_set, threshold
+from services.reasoning.direction import first_has_first_role
 from services.reasoning.explain import evidence, explain
+from services.reasoning.groups.joint import agree
+from services.reasoning.groups.rules import rules_of
 from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
 from services.reasoning.prompt import (
     SEGMENTS,
@@ -22,8 +26,27 @@ from services.reasoning.prompt import (
     story_pieces,
     symbols_in,
 )
-from services.reasoning.schemas import ChosenPrompt, Relation, RelationsRequest, RelationsResponse, Taxonomy
-from services.reasoning.scoring import Pair, label_logprobs, method_name, pair_scores
+from services.reasoning.schemas import (
+    ChosenPrompt,
+    FiredRule,
+    GroupLabel,
+    GroupReading,
+    Method,
+    Relation,
+    RelationsRequest,
+    RelationsResponse,
+    Roles,
+    Taxonomy,
+)
+from services.reasoning.scoring import (
+    DEFAULT_METHOD,
+    METHODS,
+    PAIR_ORDERS,
+    Pair,
+    label_logprobs,
+    method_name,
+    pair_scores,
+)
 from services.reasoning.taxonomy import find_taxonomy, without_sensitive
 
 MAX_STORY_TOKENS: Final = 768
@@ -49,13 +72,22 @@ class Reasoner(Generic[PrefixT]):
         model: LanguageModel[PrefixT],
         calibrations: dict[str, Calibration],
         *,
+        method: Method = DEFAULT_METHOD,
         leave_out_sensitive: bool = False,
     ) -> None:
-        """``leave_out_sensitive``: whatever a request asks for."""
+        """``method``: of scoring; ``leave_out_sensitive``: whatever a request asks for."""
         self.model = model
+        self.method = method
         self._leave_out_sensitive = leave_out_sensitive
         self._calibrations = calibrations
         self._prompts: OrderedDict[str, PrefixT] = OrderedDict()
+
+    @property
+    def method_told(self) -> str:
+        """How labels are scored, in words."""
+        if self.model.label_method is not None:
+            return f"{self.model.label_method}, {PAIR_ORDERS}"
+        return METHODS[self.method]
 
     def relate(self, request: RelationsRequest, check: Check) -> RelationsResponse:
         """Answer a request. ``check`` is called between steps of a second or so and raises to stop.
@@ -83,13 +115,23 @@ class Reasoner(Generic[PrefixT]):
         clock.lap("story")
         try:
             # 4. Score every label for every pair
-            scores = pair_scores(self.model, story.prefix, pairs, labels)
+            scores = pair_scores(self.model, story.prefix, pairs, labels, self.method)
             logprobs = label_logprobs(scores, labels, calibration)
             clock.lap("score")
             relations = [
                 _relation(pair, row, judged, request.abstain_below) for pair, row in zip(pairs, logprobs, strict=True)
             ]
-            # 5. Explain what is decided
+            if request.coverage is not None and calibration is not None and calibration.held_out:
+                smallest = threshold(calibration.held_out, request.coverage)
+                for relation, row in zip(relations, logprobs, strict=True):
+                    relation.label_set = label_set(row, labels, smallest)
+            # 5. Read all pairs together
+            group = _group(pairs, logprobs, labels, taxonomy.name)
+            # 6. Tell who has which role, where a relation has two
+            self._assign_roles(story, relations, judged)
+            if any(relation.roles for relation in relations):
+                clock.lap("roles")
+            # 7. Explain what is decided
             if request.explain:
                 self._explain(story, relations, labels)
                 clock.lap("explain")
@@ -97,12 +139,14 @@ class Reasoner(Generic[PrefixT]):
             self.model.release(story.prefix)
         return RelationsResponse(
             relations=relations,
+            group=group,
             taxonomy=taxonomy.name,
             prompt=prompt.identity,
             model=self.model.name,
-            method=method_name(calibration),
+            method=method_name(self.method_told, calibration),
             warnings=[
                 *([] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"]),
+                *_warned_of_coverage(request.coverage, calibration),
                 *([f"left out as sensitive: {', '.join(left_out)}"] if left_out else []),
             ],
             timings_s=clock.laps,
@@ -121,23 +165,24 @@ class Reasoner(Generic[PrefixT]):
             )
         prompt = Prompt(name=asked.name, taxonomy=taxonomy.name, **texts)
         fitted = asked.calibration
-        if fitted is None or fitted.model != self.model.name:
+        if fitted is None or (fitted.model, fitted.method) != (self.model.name, self.method):
             return prompt, self.calibration(prompt)
-        return prompt, Calibration(fitted.log_prior, fitted.temperature, fitted.n_stories, fitted.source, "")
+        return prompt, Calibration(
+            fitted.log_prior, fitted.temperature, fitted.n_stories, fitted.source, "", fitted.held_out
+        )
 
     def scores(self, story: str, pair: Pair, taxonomy: Taxonomy, prompt: Prompt | None = None) -> LogProbs:
         """The model's own scores of one pair, shape (labels,), before calibration."""
         self._check_length(story)
         read = self._read_story(story, self.read_prompt(prompt or prompt_for(taxonomy)))
         try:
-            return np.asarray(
-                pair_scores(self.model, read.prefix, [pair], [label.name for label in taxonomy.labels])[0]
-            )
+            labels = [label.name for label in taxonomy.labels]
+            return np.asarray(pair_scores(self.model, read.prefix, [pair], labels, self.method)[0])
         finally:
             self.model.release(read.prefix)
 
     def calibration(self, prompt: Prompt) -> Calibration | None:
-        return self._calibrations.get(calibration_key(self.model.name, prompt.identity))
+        return self._calibrations.get(calibration_key(self.model.name, prompt.identity, self.method))
 
     def read_prompt(self, prompt: Prompt) -> PrefixT:
         """The prompt's prefix; the last ``KEPT_PROMPTS`` stay read, built-in ones are kept over restarts too."""
@@ -178,6 +223,16 @@ class Reasoner(Generic[PrefixT]):
         sentences = split_sentences(story)
         prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)
         return _Story(prefix, sentences)
+
+    def _assign_roles(self, story: _Story[PrefixT], relations: list[Relation], taxonomy: Taxonomy) -> None:
+        roles = {label.name: label.roles for label in taxonomy.labels if label.roles is not None}
+        for relation in relations:
+            if relation.label not in roles or relation.abstained:
+                continue
+            two = roles[relation.label]
+            p = first_has_first_role(self.model, story.prefix, relation.pair, relation.label, two)
+            order = relation.pair if p >= 0.5 else relation.pair[::-1]
+            relation.roles = Roles(people=dict(zip(two, order, strict=True)), probability=max(p, 1 - p))
 
     def _explain(self, story: _Story[PrefixT], relations: list[Relation], labels: Sequence[str]) -> None:
         texts = explain(
@@ -235,6 +290,27 @@ def _relation(pair: Pair, logprobs: LogProbs, taxonomy: Taxonomy, abstain_below:
         explanation=None,
         evidence=[],
     )
+
+
+def _group(pairs: Sequence[Pair], logprobs: LogProbs, labels: Sequence[str], taxonomy: str) -> GroupReading | None:
+    joint = agree(pairs, logprobs, labels, rules_of(taxonomy))
+    if joint is None:
+        return None
+    return GroupReading(
+        labels=[GroupLabel(pair=pair, label=labels[index]) for pair, index in zip(pairs, joint.choice, strict=True)],
+        fired=[FiredRule(rule=f.rule.name, weight=f.rule.weight, pairs=list(f.pairs)) for f in joint.fired],
+        method=joint.method,
+    )
+
+
+def _warned_of_coverage(coverage: float | None, calibration: Calibration | None) -> list[str]:
+    if coverage is None:
+        return []
+    if calibration is None or not calibration.held_out:
+        return ["coverage: no label sets, since no calibration with held-out stories serves this prompt"]
+    if threshold(calibration.held_out, coverage) == 0:
+        return [f"coverage: {len(calibration.held_out)} stories are too few for {coverage:g}; sets hold all labels"]
+    return []
 
 
 class _Clock:

@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+Method = Literal["label words", "letter codes", "both"]
+"""How a language model is asked for the probability of a label; see ``scoring``."""
+
 Symbol = Annotated[str, Field(pattern=r"^P[1-9][0-9]{0,2}$", examples=["P1"])]
+
+
+RoleName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w '-]+$")]
 
 
 class Label(BaseModel):
@@ -24,6 +30,26 @@ class Label(BaseModel):
         description="how a narration says it of two people, after 'they seem to'; 'be' and the name if left out",
         examples=["be a couple"],
     )
+    roles: tuple[RoleName, RoleName] | None = Field(
+        None, description="who the two are in a directed relation; read off a name like host-guest if left out"
+    )
+
+    @model_validator(mode="after")
+    def _directed_labels_have_roles(self) -> "Label":
+        if self.symmetric:
+            if self.roles is not None:
+                raise ValueError(f"label {self.name!r}: it is symmetric, so it has no roles")
+            return self
+        if self.roles is None:
+            named = self.name.split("-")
+            if len(named) != 2 or not all(named):
+                raise ValueError(
+                    f"label {self.name!r}: it is not symmetric; give its two roles, or a name like host-guest"
+                )
+            self.roles = (named[0].strip(), named[1].strip())
+        if self.roles[0] == self.roles[1]:
+            raise ValueError(f"label {self.name!r}: its roles are both {self.roles[0]!r}; they must differ")
+        return self
 
 
 class Taxonomy(BaseModel):
@@ -85,6 +111,10 @@ class FittedCalibration(BaseModel):
     temperature: float = Field(gt=0)
     n_stories: int
     source: str
+    method: Method = Field("label words", description="of scoring; numbers found otherwise are not served by it")
+    held_out: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=list, description="probability of each right label by what was fitted to other stories"
+    )
 
 
 class ChosenPrompt(Segments):
@@ -102,6 +132,9 @@ class Question(BaseModel):
     taxonomy: TaxonomyChoice = "pisc"
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1, description="abstain where the best probability is lower")
+    coverage: float | None = Field(
+        None, gt=0, lt=1, description="answer a set of labels, too, that holds the right one this often"
+    )
     leave_out_sensitive: bool = Field(
         False, description="judge among the labels alone that are not flagged as sensitive; the operator may force it"
     )
@@ -118,18 +151,56 @@ class Evidence(BaseModel):
     weight: float = Field(description="drop of the label's log-probability when the sentence is left out")
 
 
+class Roles(BaseModel):
+    """Who has which role in a directed relation."""
+
+    people: dict[str, Symbol] = Field(description="role -> symbol", examples=[{"teacher": "P2", "student": "P1"}])
+    probability: float = Field(description="of this against the other way round, as the model has it: not calibrated")
+
+
 class Relation(BaseModel):
     pair: tuple[Symbol, Symbol]
     label: str
     coarse: str | None
     probabilities: dict[str, float] = Field(description="every label of the taxonomy; sums to 1")
     abstained: bool
+    label_set: list[str] | None = Field(
+        None, description="likeliest first: holds the right label as often as `coverage` asked, on stories like those "
+        "of the calibration; null where nothing was asked or no calibration serves"
+    )  # fmt: skip
+    roles: Roles | None = Field(None, description="null where the label is symmetric")
     explanation: str | None
     evidence: list[Evidence]
 
 
+class GroupLabel(BaseModel):
+    """A pair's label once all pairs are looked at together."""
+
+    pair: tuple[Symbol, Symbol]
+    label: str
+
+
+class FiredRule(BaseModel):
+    """A rule over three people that holds in the joint labels."""
+
+    rule: str
+    weight: float = Field(description="logarithm of how many times more often it holds in groups than by chance")
+    pairs: list[tuple[Symbol, Symbol]]
+
+
+class GroupReading(BaseModel):
+    """The labels of all pairs that are likeliest together, by the pairs' probabilities and soft rules over three."""
+
+    labels: list[GroupLabel]
+    fired: list[FiredRule]
+    method: Literal["exact", "loopy max-product"]
+
+
 class RelationsResponse(BaseModel):
     relations: list[Relation]
+    group: GroupReading | None = Field(
+        None, description="null where no three people have all three pairs asked, or the taxonomy has no rules"
+    )
     taxonomy: str
     prompt: str = Field(description="name and content hash of the prompt")
     model: str

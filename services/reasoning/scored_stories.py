@@ -13,7 +13,6 @@ from services.reasoning.llm import LogProbs, PrefixT
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import prompt_for
 from services.reasoning.schemas import LabelledStory, Taxonomy
-from services.reasoning.scoring import METHOD
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ def score_stories(
     reasoner: Reasoner[PrefixT], stories: Sequence[LabelledStory], taxonomy: Taxonomy, cache_dir: Path
 ) -> Iterator[ScoredStory]:
     """The stories' scores in order. The file's name tells model, prompt and method, so it never serves another."""
-    about = f"{reasoner.model.name} {prompt_for(taxonomy).identity} {METHOD}"
+    about = f"{reasoner.model.name} {prompt_for(taxonomy).identity} {reasoner.method_told}"
     path = cache_dir / "scores" / f"{hashlib.sha256(about.encode()).hexdigest()[:24]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _read(path)

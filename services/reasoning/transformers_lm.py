@@ -65,6 +65,10 @@ class TransformersModel:
         self.chat_frame = self._chat_frame()
 
     @property
+    def label_method(self) -> None:
+        """Exactly, as the port says."""
+
+    @property
     def prefix_room(self) -> int:
         """About a gigabyte for a model of a billion weights; a step's rivals and the current prompt fit."""
         return 8192

@@ -58,6 +58,7 @@ from services.reasoning.schemas import (
     ShippedPrompt,
     Taxonomy,
 )
+from services.reasoning.scoring import DEFAULT_METHOD
 from services.reasoning.search.advance import advance, prepare
 from services.reasoning.taxonomy import builtin_taxonomies
 from services.talkinghead.client import CAPTIONS, REPORT_HEADER, pack_segment
@@ -292,7 +293,7 @@ def fake_app(fakes: Fakes) -> FastAPI:
 
     @router.post("/v1/prompt-searches/estimate")
     def estimate_search(asked: SearchQuestion) -> SearchEstimate:
-        return prepare(_language_model(), asked)
+        return prepare(_language_model(), asked, DEFAULT_METHOD)
 
     @router.post("/v1/prompt-searches/advance")
     def advance_search(asked: SearchRequest) -> SearchProgress:
@@ -301,7 +302,9 @@ def fake_app(fakes: Fakes) -> FastAPI:
         if fakes.faults:
             raise fakes.faults.pop(0)
         time.sleep(fakes.segment_s)
-        return advance(_language_model(), asked.model_copy(update={"slice_s": fakes.slice_s}), lambda: None)
+        return advance(
+            _language_model(), asked.model_copy(update={"slice_s": fakes.slice_s}), DEFAULT_METHOD, lambda: None
+        )
 
     @router.post("/v1/evaluations/advance")
     def advance_evaluation(asked: EvaluationRequest) -> EvaluationProgress:

@@ -41,7 +41,8 @@ def test_a_photo_becomes_relations_and_a_graph(stack: Stack):
 
     assert answer["relations"][0]["pair"] == ["P1", "P3"]
     assert [node["id"] for node in answer["graph"]["nodes"]] == ["P1", "P2", "P3"]
-    assert answer["graph"]["edges"] == [{"source": "P1", "target": "P3", "label": "friends", "probability": 0.5}]
+    edge = {"source": "P1", "target": "P3", "label": "friends", "alone": None, "probability": 0.5, "directed": False}
+    assert answer["graph"]["edges"] == [edge] and answer["graph"]["fired"] == []
     assert answer["width"] == 64 and answer["story"].startswith("<P1>")
     assert set(answer["timings_s"]) == {"perception.people", "reasoning.score"}
 

@@ -8,6 +8,7 @@ import numpy as np
 from services.reasoning.calibration import log_softmax
 from services.reasoning.llm import ChatFrame, Control, LogProbs
 
+_LISTED = "Options: "
 FRAME = ChatFrame(Control("[system]"), Control("[user]"), Control("[answer]"))
 
 
@@ -39,6 +40,7 @@ class FakeModel:
     reads: list[str] = field(default_factory=list)
     alive: list[FakePrefix] = field(default_factory=list)
     tokens_read: int = 0
+    label_method: str | None = None
     prefix_room: int = 10_000
 
     def count_tokens(self, text: str) -> int:
@@ -54,6 +56,8 @@ class FakeModel:
         start = after.piece_ends[-1] if after else 0
         ends = start + np.cumsum([self.count_tokens(text) for text in texts])
         prefix = FakePrefix(tuple(texts), tuple(int(end) for end in ends))
+        if after and texts[-1].startswith(_LISTED):  # the list of labels goes with its story
+            prefix = FakePrefix(after.pieces + prefix.pieces, after.piece_ends + prefix.piece_ends, after.hidden)
         self.alive.append(prefix)
         return prefix
 
@@ -67,7 +71,16 @@ class FakeModel:
 
     def label_logprobs(self, prefix: FakePrefix, questions: Sequence[str], labels: Sequence[str]) -> LogProbs:
         self.on_step()
-        return np.array([self._scores(prefix.visible, question, labels) for question in questions])
+        meant = self._meant(prefix, labels)
+        return np.array([self._scores(prefix.visible, question, meant) for question in questions])
+
+    def _meant(self, prefix: FakePrefix, answers: Sequence[str]) -> list[str]:
+        """What letters stand for in the list read last; other answers stand for themselves."""
+        last = prefix.pieces[-1]
+        if not last.startswith(_LISTED):
+            return list(answers)
+        listed = dict(item.split(" ", 1) for item in last.removeprefix(_LISTED).removesuffix(".").split(", "))
+        return [listed[answer] for answer in answers]
 
     def _scores(self, story: str, question: str, labels: Sequence[str]) -> LogProbs:
         scores = np.zeros(len(labels))

@@ -42,9 +42,9 @@ def test_the_temperature_cools_an_overconfident_model():
 def test_calibrations_are_kept_by_model_and_prompt(tmp_path: Path):
     path = tmp_path / "calibration.json"
     first = Calibration({"friends": -1.0}, 1.5, 12, "stories", "5a")
-    save_calibration(path, calibration_key("model@1", "pisc@2"), first)
+    save_calibration(path, calibration_key("model@1", "pisc@2", "both"), first)
     save_calibration(
-        path, calibration_key("model@1", "pipa@3"), Calibration({"friends": -2.0}, 2.0, 12, "stories", "5a")
+        path, calibration_key("model@1", "pipa@3", "both"), Calibration({"friends": -2.0}, 2.0, 12, "stories", "5a")
     )
-    assert load_calibrations(path)[calibration_key("model@1", "pisc@2")] == first
+    assert load_calibrations(path)[calibration_key("model@1", "pisc@2", "both")] == first
     assert len(load_calibrations(path)) == 2

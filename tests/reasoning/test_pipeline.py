@@ -6,6 +6,7 @@ from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.pipeline import MAX_STORY_TOKENS, Reasoner
 from services.reasoning.prompt import builtin_prompts
 from services.reasoning.schemas import Label, RelationsRequest, Taxonomy
+from services.reasoning.scoring import DEFAULT_METHOD
 from tests.reasoning.fake_llm import FakeModel
 
 STORY = "<P1> and <P2> kiss under a tree. <P3> pays <P1> for a balloon and pays again."
@@ -62,7 +63,7 @@ def test_the_shipped_calibration_removes_the_models_favourite():
     prior = dict.fromkeys(("friends", "couple", "professional", "commercial", "no-relation"), 0.0)
     calibration = Calibration(prior | {"family": 3.0}, 1.0, 60, "stories", "5a")
     raw = Reasoner(model, {}).relate(RelationsRequest(story=STORY), check)
-    calibrated = Reasoner(model, {calibration_key(model.name, prompt.identity): calibration}).relate(
+    calibrated = Reasoner(model, {calibration_key(model.name, prompt.identity, DEFAULT_METHOD): calibration}).relate(
         RelationsRequest(story=STORY), check
     )
     assert raw.relations[0].label == "family" and raw.warnings
@@ -97,7 +98,11 @@ def test_sensitive_labels_are_left_out_when_caller_or_operator_says_so(taxonomy:
 def test_a_calibration_serves_what_is_left_of_its_labels():
     prompt = builtin_prompts()["pisc"]
     prior = dict.fromkeys(("friends", "family", "couple", "professional", "commercial", "no-relation"), -1.0)
-    calibrations = {calibration_key("fake@0", prompt.identity): Calibration(prior | {"friends": 0.0}, 1.0, 9, "s", "")}
+    calibrations = {
+        calibration_key("fake@0", prompt.identity, DEFAULT_METHOD): Calibration(
+            prior | {"friends": 0.0}, 1.0, 9, "s", ""
+        )
+    }
     model = FakeModel(cues={"kiss": "couple"}, favourite="friends")
     answer = Reasoner(model, calibrations).relate(RelationsRequest(story=STORY, leave_out_sensitive=True), check)
     assert len(answer.relations[0].probabilities) == 5 and "mean log-prior" in answer.method

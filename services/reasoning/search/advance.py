@@ -12,6 +12,7 @@ from services.reasoning.llm import Check, LanguageModel
 from services.reasoning.schemas import (
     ChosenPrompt,
     FittedCalibration,
+    Method,
     SearchEstimate,
     SearchProgress,
     SearchQuestion,
@@ -28,17 +29,17 @@ from services.reasoning.stories import check_labels
 from services.reasoning.taxonomy import find_taxonomy
 
 
-def prepare(model: LanguageModel[Any], question: SearchQuestion) -> SearchEstimate:
+def prepare(model: LanguageModel[Any], question: SearchQuestion, method: Method) -> SearchEstimate:
     """What the search will cost at most. Raises ``invalid_request``, ``taxonomy_invalid`` where it cannot be run."""
-    search = _search(model, question, [])
-    return estimate(model, search.pools, search.split, question.options)
+    search = _search(model, question, method, [])
+    return estimate(model, search.pools, search.split, question.options, labels=search.labels, method=method)
 
 
-def advance(model: LanguageModel[Any], request: SearchRequest, check: Check) -> SearchProgress:
+def advance(model: LanguageModel[Any], request: SearchRequest, method: Method, check: Check) -> SearchProgress:
     """Go on with a search for about ``request.slice_s`` seconds. Raises as ``prepare`` does."""
     model.on_step = check
     past = _events(request.events)
-    search = _search(model, request, past)
+    search = _search(model, request, method, past)
     new, finished = _until(search, time.monotonic() + request.slice_s)
     ledger = search.ledger
     result = outcome(search, model.name) if finished else None
@@ -52,17 +53,17 @@ def advance(model: LanguageModel[Any], request: SearchRequest, check: Check) -> 
         best_loss=min((event.loss for event in ledger.validated), default=None),
         outcome=result.model_dump(mode="json") if result else None,
         report=report_html(result, [*past, *new]) if result else None,
-        prompt=_prompt(result) if result else None,
+        prompt=_prompt(result, method) if result else None,
     )
 
 
-def _search(model: LanguageModel[Any], question: SearchQuestion, past: list[Event]) -> Search[Any]:
+def _search(model: LanguageModel[Any], question: SearchQuestion, method: Method, past: list[Event]) -> Search[Any]:
     taxonomy = find_taxonomy(question.taxonomy)
     check_labels(question.stories, taxonomy)
     pools = Pools.model_validate(question.pools.model_dump()) if question.pools else pools_for(taxonomy)
     check_pools(pools, taxonomy, [story.story for story in question.stories])
     split = split_stories(question.stories, question.options.seed)
-    return Search(model, taxonomy, pools, split=split, options=question.options, past=past)
+    return Search(model, taxonomy, pools, split=split, options=question.options, method=method, past=past)
 
 
 def _until(search: Search[Any], deadline: float, now: Callable[[], float] = time.monotonic) -> tuple[list[Event], bool]:
@@ -86,13 +87,13 @@ def _events(told: list[dict[str, Any]]) -> list[Event]:
         raise ProblemError("invalid_request", f"events: {error.errors()[0]['msg']}", param="events") from None
 
 
-def _prompt(result: Outcome) -> ChosenPrompt:
+def _prompt(result: Outcome, method: Method) -> ChosenPrompt:
     return ChosenPrompt(
-        name=result.taxonomy, calibration=fitted(result.calibration, result.model), **result.best.segments
+        name=result.taxonomy, calibration=fitted(result.calibration, result.model, method), **result.best.segments
     )
 
 
-def fitted(calibration: Calibration, model: str) -> FittedCalibration:
+def fitted(calibration: Calibration, model: str, method: Method) -> FittedCalibration:
     """As the API shows it."""
     return FittedCalibration(
         model=model,
@@ -100,4 +101,6 @@ def fitted(calibration: Calibration, model: str) -> FittedCalibration:
         temperature=calibration.temperature,
         n_stories=calibration.n_stories,
         source=calibration.source,
+        method=method,
+        held_out=calibration.held_out,
     )

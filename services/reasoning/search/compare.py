@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.reasoning.llm import LanguageModel
-from services.reasoning.schemas import SearchOptions, Taxonomy
+from services.reasoning.schemas import Method, SearchOptions, Taxonomy
 from services.reasoning.search.events import Event, Graded, Scored, Stepped, Targeted
 from services.reasoning.search.outcome import outcome
 from services.reasoning.search.pools import Pools
@@ -15,14 +15,20 @@ PROPOSERS = ("gradient", "ucb", "tpe", "random", "halving")
 
 
 def compare_steps(
-    model: LanguageModel[Any], taxonomy: Taxonomy, pools: Pools, split: Split, options: SearchOptions
+    model: LanguageModel[Any],
+    taxonomy: Taxonomy,
+    pools: Pools,
+    *,
+    split: Split,
+    options: SearchOptions,
+    method: Method,
 ) -> dict[str, dict[str, float]]:
     """Tokens and seconds of one step, published against ours, from the same start; and how many times less ours are."""
     ways = {"published": {"accept": "always"}, "ours": {"accept": "paired"}}
     figures = {}
     for name, change in ways.items():
         asked = SearchOptions.model_validate(options.model_dump() | change | {"proposer": "gradient", "steps": 1})
-        spent = _of_first_step(Search(model, taxonomy, pools, split=split, options=asked))
+        spent = _of_first_step(Search(model, taxonomy, pools, split=split, options=asked, method=method))
         figures[name] = {
             "tokens": sum(event.tokens for event in spent),
             "seconds": round(sum(event.seconds for event in spent), 2),
@@ -50,13 +56,14 @@ def compare_proposers(
     *,
     split: Split,
     options: SearchOptions,
+    method: Method,
     tell: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Each proposer until ``options.tokens`` are spent -> validation loss, test figures, tokens, steps."""
     rows = []
     for proposer in PROPOSERS:
         asked = SearchOptions.model_validate(options.model_dump() | {"proposer": proposer, "accept": "paired"})
-        search = Search(model, taxonomy, pools, split=split, options=asked)
+        search = Search(model, taxonomy, pools, split=split, options=asked, method=method)
         for event in search.run():
             if isinstance(event, Stepped):
                 tell(f"{proposer}: step {event.step}, {search.ledger.tokens:,} tokens, loss {event.loss:.3f}")

@@ -6,19 +6,28 @@ from typing import Any
 import numpy as np
 
 from services.reasoning.llm import LanguageModel
-from services.reasoning.prompt import question
-from services.reasoning.schemas import LabelledStory, SearchEstimate, SearchOptions
+from services.reasoning.schemas import LabelledStory, Method, SearchEstimate, SearchOptions
+from services.reasoning.scoring import ways
 from services.reasoning.search.halving import rungs, survivors
 from services.reasoning.search.pools import Pools
 from services.reasoning.search.split import Split
 
 
-def estimate(model: LanguageModel[Any], pools: Pools, split: Split, options: SearchOptions) -> SearchEstimate:
+def estimate(
+    model: LanguageModel[Any],
+    pools: Pools,
+    split: Split,
+    options: SearchOptions,
+    *,
+    labels: Sequence[str],
+    method: Method,
+) -> SearchEstimate:
     """From the mean lengths of the pools' texts and of the stories."""
     segments = [
         float(np.mean([model.count_tokens(text) for text in pools.of(index)])) for index in range(len(pools.sizes))
     ]
-    prompt, story = sum(segments), _story_tokens(model, [*split.train, *split.validation])
+    asked = _asked_tokens(model, labels, method)
+    prompt, story = sum(segments), _story_tokens(model, [*split.train, *split.validation]) + asked
     batch = min(options.batch, len(split.train))
     if options.published:
         # forward and backward for each segment and story, forward for each rival and story; nothing shared
@@ -48,6 +57,10 @@ def estimate(model: LanguageModel[Any], pools: Pools, split: Split, options: Sea
 
 
 def _story_tokens(model: LanguageModel[Any], stories: Sequence[LabelledStory]) -> float:
-    """Of a story and its question in both orders."""
-    asked = 2 * model.count_tokens(question("P1", "P2"))
-    return float(np.mean([model.count_tokens(story.story) for story in stories])) + asked
+    return float(np.mean([model.count_tokens(story.story) for story in stories]))
+
+
+def _asked_tokens(model: LanguageModel[Any], labels: Sequence[str], method: Method) -> int:
+    """Of all that is asked about a pair."""
+    texts = [text for way in ways(labels, method) for text in (way.lead, *way.questions(("P1", "P2")))]
+    return sum(model.count_tokens(text) for text in texts)

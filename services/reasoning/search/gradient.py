@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.reasoning.llm import Control, LogProbs
-from services.reasoning.prompt import SEGMENTS, question, split_sentences, story_pieces
-from services.reasoning.schemas import LabelledStory, Taxonomy
+from services.reasoning.prompt import SEGMENTS, split_sentences, story_pieces
+from services.reasoning.schemas import LabelledStory, Method, Taxonomy
+from services.reasoning.scoring import ways
 from services.reasoning.search.pools import Choice, Pools
 from services.reasoning.transformers_lm import TorchPrefix, TransformersModel
 
@@ -26,6 +27,7 @@ def loss_changes(
     stories: Sequence[LabelledStory],
     *,
     taxonomy: Taxonomy,
+    method: Method,
     weights: LogProbs,
 ) -> list[list[float]]:
     """Estimated change of the loss when a segment takes another text: per segment, per text of its pool.
@@ -42,7 +44,9 @@ def loss_changes(
     labels = [label.name for label in taxonomy.labels]
     for story, weight in zip(stories, weights, strict=True):
         model.on_step()
-        _story_scores(model, TorchPrefix((len(embedded),), leaves), story, labels, weight).backward()  # type: ignore[no-untyped-call]
+        _story_scores(
+            model, TorchPrefix((len(embedded),), leaves), story, labels=labels, method=method, weight=weight
+        ).backward()  # type: ignore[no-untyped-call]
     model.on_step()
     torch.autograd.backward(
         [tensor for layer in layers for tensor in layer], [tensor.grad for layer in leaves for tensor in layer]
@@ -62,16 +66,27 @@ def _story_scores(
     model: TransformersModel,
     prompt: TorchPrefix,
     story: LabelledStory,
+    *,
     labels: Sequence[str],
+    method: Method,
     weight: NDArray,  # type: ignore[type-arg]
 ) -> Tensor:
-    """The story's scores, weighted and summed; mean over both orders of the pair as the service takes it."""
+    """The story's scores, weighted and summed; mean over methods and orders as the service takes it."""
     pieces: list[str | Control] = [*story_pieces(split_sentences(story.story)), model.chat_frame.before_answer]
     tokens = [token for piece in pieces for token in model.tokens(piece)]
     _, layers = model.forward(model.embed(tokens)[None], prompt.layers, prompt.n_tokens, [0])
     read = TorchPrefix((prompt.n_tokens + len(tokens),), layers)
-    rows = model.label_scores(read, [question(*story.pair), question(*story.pair[::-1])], labels)
-    scores = torch.stack(rows).mean(dim=0)
+    by_method: dict[bool, list[Tensor]] = {}
+    for way in ways(labels, method):
+        after = read
+        if way.lead:
+            lead = model.tokens(way.lead)
+            _, layers = model.forward(model.embed(lead)[None], read.layers, read.n_tokens, [0])
+            after = TorchPrefix((read.n_tokens + len(lead),), layers)
+        by_method.setdefault(bool(way.lead), []).extend(
+            model.label_scores(after, way.questions(story.pair), way.answers)
+        )
+    scores = torch.stack([torch.stack(rows).mean(dim=0) for rows in by_method.values()]).mean(dim=0)
     return (scores * torch.tensor(weight, dtype=scores.dtype, device=scores.device)).sum()
 
 

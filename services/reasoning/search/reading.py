@@ -7,7 +7,7 @@ import numpy as np
 
 from services.reasoning.llm import Control, LanguageModel, LogProbs, PrefixT
 from services.reasoning.prompt import split_sentences, story_pieces
-from services.reasoning.schemas import LabelledStory, Taxonomy
+from services.reasoning.schemas import LabelledStory, Method, Taxonomy
 from services.reasoning.scoring import pair_scores
 from services.reasoning.search.pools import Choice, Pools
 
@@ -18,8 +18,8 @@ class StoryReader(Generic[PrefixT]):
     As much is kept as the model has room for; what was not used for longest goes first.
     """
 
-    def __init__(self, model: LanguageModel[PrefixT], pools: Pools, taxonomy: Taxonomy) -> None:
-        self._model, self._pools = model, pools
+    def __init__(self, model: LanguageModel[PrefixT], pools: Pools, taxonomy: Taxonomy, method: Method) -> None:
+        self._model, self._pools, self._method = model, pools, method
         self._labels = [label.name for label in taxonomy.labels]
         self._kept: OrderedDict[tuple[int, ...], PrefixT] = OrderedDict()
         """The first choices of a prompt -> what was read of it."""
@@ -33,7 +33,7 @@ class StoryReader(Generic[PrefixT]):
         ]
         read = self._model.read(pieces, prompt)
         try:
-            return np.asarray(pair_scores(self._model, read, [story.pair], self._labels)[0])
+            return np.asarray(pair_scores(self._model, read, [story.pair], self._labels, self._method)[0])
         finally:
             self._model.release(read)
 

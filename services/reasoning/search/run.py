@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.reasoning.llm import LanguageModel, LogProbs, PrefixT
-from services.reasoning.schemas import LabelledStory, SearchOptions, Taxonomy
+from services.reasoning.schemas import LabelledStory, Method, SearchOptions, Taxonomy
+from services.reasoning.scoring import DEFAULT_METHOD
 from services.reasoning.search.acceptance import paired_p_value
 from services.reasoning.search.events import Event, Graded, Scored, Stepped, Stopped, Targeted, Trial, Validated
 from services.reasoning.search.halving import rungs, survivors
@@ -80,6 +81,7 @@ class Search(Generic[PrefixT]):
         *,
         split: Split,
         options: SearchOptions,
+        method: Method = DEFAULT_METHOD,
         past: Sequence[Event] = (),
     ) -> None:
         """Raises ``invalid_request`` where gradients are asked of a model that cannot give them."""
@@ -90,10 +92,10 @@ class Search(Generic[PrefixT]):
                 "transformers (RACONTEUR_LLM_RUNTIME=transformers), or take ucb, tpe, random or halving",
                 param="proposer",
             )
-        self._model, self._taxonomy = model, taxonomy
+        self._model, self._taxonomy, self.method = model, taxonomy, method
         self.pools, self.split, self.options = pools, split, options
         self.labels = [label.name for label in taxonomy.labels]
-        self._reader = StoryReader(model, pools, taxonomy)
+        self._reader = StoryReader(model, pools, taxonomy, method)
         self.ledger = Ledger()
         for event in past:
             self.ledger.note(event)
@@ -213,7 +215,15 @@ class Search(Generic[PrefixT]):
         clock = _Clock(self._model)
         current = self.ledger.current
         weights = loss_gradient(self.matrix(current, batch), self.truth(batch))
-        changes = loss_changes(self._model, self.pools, current, batch, taxonomy=self._taxonomy, weights=weights)  # type: ignore[arg-type]
+        changes = loss_changes(
+            self._model,  # type: ignore[arg-type]
+            self.pools,
+            current,
+            batch,
+            taxonomy=self._taxonomy,
+            method=self.method,
+            weights=weights,
+        )
         yield Graded(step=step, changes=changes, **clock.spent())
 
     def _correlation(self, step: int, differences: dict[Choice, NDArray[np.float64]]) -> float | None:

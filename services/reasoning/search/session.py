@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.reasoning.llm import LanguageModel
-from services.reasoning.schemas import SearchOptions, Taxonomy
+from services.reasoning.schemas import Method, SearchOptions, Taxonomy
 from services.reasoning.search.events import Scored, Stepped, Validated
 from services.reasoning.search.journal import Journal
 from services.reasoning.search.outcome import Outcome, outcome
@@ -22,13 +22,14 @@ def run_search(
     *,
     split: Split,
     options: SearchOptions,
+    method: Method,
     folder: Path,
     about: dict[str, object],
     tell: Callable[[str], None],
 ) -> Outcome:
     """Run to the end, or what is left of it. ``about`` identifies the search; ``tell`` hears of each step."""
     journal = Journal(folder / "journal.jsonl", about)
-    search = Search(model, taxonomy, pools, split=split, options=options, past=journal.events)
+    search = Search(model, taxonomy, pools, split=split, options=options, method=method, past=journal.events)
     if journal.events:
         tell(f"goes on after step {len(search.ledger.steps)} with {search.ledger.tokens:,} tokens spent")
     for event in search.run():

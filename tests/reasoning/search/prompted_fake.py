@@ -22,7 +22,7 @@ class PromptedFake(FakeModel):
         self, pieces: Sequence[str | Control], after: FakePrefix | None = None, *, keep: bool = False
     ) -> FakePrefix:
         own = super().read(pieces, after, keep=keep)
-        if after is None:
+        if after is None or own.pieces[: len(after.pieces)] == after.pieces:
             return own
         self.alive.remove(own)
         whole = FakePrefix(after.pieces + own.pieces, after.piece_ends + own.piece_ends)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from services.reasoning.prompt import SEGMENTS
+from services.reasoning.scoring import DEFAULT_METHOD
 from services.reasoning.search.gradient import loss_changes
 from services.reasoning.search.objective import loss_gradient, losses
 from services.reasoning.search.pools import Choice
@@ -52,7 +53,7 @@ def test_one_backward_pass_gives_the_gradient_of_every_segment(
     """Each text is mixed into its segment by a small weight, and the scores are computed anew by the service's way."""
     base = scores(model, CHOICE)
     weights = loss_gradient(base, TRUTH)
-    changes = loss_changes(model, POOLS, CHOICE, STORIES, taxonomy=TAXONOMY, weights=weights)
+    changes = loss_changes(model, POOLS, CHOICE, STORIES, taxonomy=TAXONOMY, method=DEFAULT_METHOD, weights=weights)
     embed = model.embed
     for segment in range(4):
         chosen = model.tokens(POOLS.prompt(CHOICE).pieces[segment])
@@ -71,16 +72,18 @@ def test_one_backward_pass_gives_the_gradient_of_every_segment(
 
 
 def test_counted_tokens_of_a_gradient_are_three_times_those_it_reads(model: TransformersModel):
-    reader, before = StoryReader(model, POOLS, TAXONOMY), model.tokens_read
+    reader, before = StoryReader(model, POOLS, TAXONOMY, DEFAULT_METHOD), model.tokens_read
     for story in STORIES:
         reader.scores(CHOICE, story)
     forward, before = model.tokens_read - before, model.tokens_read
-    loss_changes(model, POOLS, CHOICE, STORIES, taxonomy=TAXONOMY, weights=np.ones((len(STORIES), 3)))
+    loss_changes(
+        model, POOLS, CHOICE, STORIES, taxonomy=TAXONOMY, method=DEFAULT_METHOD, weights=np.ones((len(STORIES), 3))
+    )
     assert model.tokens_read - before == 3 * forward
 
 
 def scores(model: TransformersModel, choice: Choice) -> np.ndarray:
-    reader = StoryReader(model, POOLS, TAXONOMY)
+    reader = StoryReader(model, POOLS, TAXONOMY, DEFAULT_METHOD)
     return np.array([reader.scores(choice, story) for story in STORIES])
 
 

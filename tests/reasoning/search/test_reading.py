@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from services.reasoning.prompt import split_sentences, story_pieces
-from services.reasoning.scoring import pair_scores
+from services.reasoning.scoring import DEFAULT_METHOD, pair_scores
 from services.reasoning.search.pools import Choice
 from services.reasoning.search.reading import StoryReader
 from services.reasoning.transformers_lm import TransformersModel
@@ -14,20 +14,20 @@ CHOICES: list[Choice] = [(0, 0, 0, 0), (0, 0, 0, 2), (0, 1, 0, 2), (2, 1, 1, 0),
 
 
 def test_scores_with_shared_prefixes_equal_those_of_whole_prompts(tiny_torch: TransformersModel):
-    reader = StoryReader(tiny_torch, POOLS, TAXONOMY)
+    reader = StoryReader(tiny_torch, POOLS, TAXONOMY, DEFAULT_METHOD)
     labels = [label.name for label in TAXONOMY.labels]
     frame = tiny_torch.chat_frame
     for choice in CHOICES:
         for story in STORIES:
             pieces = [frame.before_system, *POOLS.prompt(choice).pieces, frame.before_user]
             pieces += [*story_pieces(split_sentences(story.story)), frame.before_answer]
-            whole = pair_scores(tiny_torch, tiny_torch.read(pieces), [story.pair], labels)[0]
+            whole = pair_scores(tiny_torch, tiny_torch.read(pieces), [story.pair], labels, DEFAULT_METHOD)[0]
             assert np.abs(reader.scores(choice, story) - whole).max() < 1e-4
 
 
 def test_what_prompts_begin_with_alike_is_read_once():
     model = FakeModel()
-    reader = StoryReader(model, POOLS, TAXONOMY)
+    reader = StoryReader(model, POOLS, TAXONOMY, DEFAULT_METHOD)
     for choice in CHOICES:
         for story in STORIES:
             reader.scores(choice, story)
@@ -39,10 +39,10 @@ def test_what_prompts_begin_with_alike_is_read_once():
 def test_no_more_is_kept_than_the_model_has_room_for():
     one_prompt = sum(len(piece.split()) for piece in POOLS.prompt(CHOICES[1]).pieces) + 2
     model = FakeModel(prefix_room=one_prompt + 8)
-    reader = StoryReader(model, POOLS, TAXONOMY)
+    reader = StoryReader(model, POOLS, TAXONOMY, DEFAULT_METHOD)
     for choice in CHOICES:
         for story in STORIES:
-            expected = StoryReader(FakeModel(), POOLS, TAXONOMY).scores(choice, story)
+            expected = StoryReader(FakeModel(), POOLS, TAXONOMY, DEFAULT_METHOD).scores(choice, story)
             assert reader.scores(choice, story) == pytest.approx(expected)
         texts = " ".join(" ".join(prefix.pieces) for prefix in model.alive)
         assert len(texts.replace("[system]", "").split()) <= model.prefix_room
@@ -51,7 +51,7 @@ def test_no_more_is_kept_than_the_model_has_room_for():
 
 def test_the_models_memory_is_given_back():
     model = FakeModel()
-    reader = StoryReader(model, POOLS, TAXONOMY)
+    reader = StoryReader(model, POOLS, TAXONOMY, DEFAULT_METHOD)
     for choice in CHOICES:
         reader.scores(choice, STORIES[0])
     assert model.alive and not [prefix for prefix in model.alive if 'Story: """' in prefix.pieces]
@@ -65,5 +65,9 @@ def test_the_service_scores_a_found_prompt_as_the_search_did(tiny_torch: Transfo
     frame = tiny_torch.chat_frame
     read = tiny_torch.read([frame.before_system, *prompt.pieces, frame.before_user])
     story = tiny_torch.read([*story_pieces(split_sentences(STORIES[0].story)), frame.before_answer], read)
-    service = pair_scores(tiny_torch, story, [STORIES[0].pair], [label.name for label in TAXONOMY.labels])[0]
-    assert StoryReader(tiny_torch, POOLS, TAXONOMY).scores(choice, STORIES[0]) == pytest.approx(service, abs=1e-5)
+    service = pair_scores(
+        tiny_torch, story, [STORIES[0].pair], [label.name for label in TAXONOMY.labels], DEFAULT_METHOD
+    )[0]
+    assert StoryReader(tiny_torch, POOLS, TAXONOMY, DEFAULT_METHOD).scores(choice, STORIES[0]) == pytest.approx(
+        service, abs=1e-5
+    )

@@ -14,6 +14,7 @@ from services.common.errors import ProblemError
 from services.common.settings import REPOSITORY
 from services.reasoning.prompt import Prompt
 from services.reasoning.schemas import SearchOptions
+from services.reasoning.scoring import DEFAULT_METHOD
 from services.reasoning.search.events import EVENT, Scored
 from services.reasoning.search.journal import Journal
 from services.reasoning.search.outcome import Outcome
@@ -30,6 +31,7 @@ def run(folder: Path, model: PromptedFake | None = None, **options: object) -> O
         POOLS,
         split=split_stories(make_stories(12), seed=0),
         options=SearchOptions.model_validate({"proposer": "halving", "steps": 4} | options),
+        method=DEFAULT_METHOD,
         folder=folder,
         about={"options": options},
         tell=lambda line: None,
@@ -107,6 +109,7 @@ def test_stories_and_texts_cannot_break_the_report(tmp_path: Path):
         angry,
         split=split_stories(make_stories(12), seed=0),
         options=SearchOptions(proposer="random", steps=1),
+        method=DEFAULT_METHOD,
         folder=tmp_path,
         about={},
         tell=lambda line: None,
