@@ -10,7 +10,7 @@ from gateway.api.files import PartDep, send_file
 from gateway.api.parts import Mine, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.schemas import JobList, JobView, job_view
-from gateway.jobs.inputs import NARRATION, PORTRAIT, VIDEO
+from gateway.jobs.inputs import FILMS, PORTRAIT
 from gateway.jobs.records import FileRecord, new_id
 from gateway.jobs.state import TERMINAL, JobStatus
 from gateway.store.owners import OwnerStore
@@ -99,7 +99,7 @@ async def mouth(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId)
     """Measured on each frame of a finished video's first minute: the plot in which good lips rise with open vowels and
     rest in silence. It takes about a tenth of the video's length."""
     job = await run_in_threadpool(mine.job, job_id)
-    if job.kind not in (VIDEO, NARRATION):
+    if job.kind not in FILMS:
         raise ProblemError("invalid_request", f"job {job_id!r} is a {job.kind}; only videos have mouths", param="id")
     if job.output is None:
         raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status} and has no video", param="id")
