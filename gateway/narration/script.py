@@ -1,14 +1,16 @@
 """Story and relation -> a short text to be spoken."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.narration.names import Name, names_of, spoken
-from services.reasoning.schemas import Label, Relation, Taxonomy
+from services.reasoning.schemas import Evidence, Label, Relation, Taxonomy
 
 _INTRODUCED: Final = 4
 """More people are counted and not introduced one by one: a listener keeps no longer list."""
 
+_INTRODUCES: Final = re.compile(r"<P\d+>(?:,| is) an? ")
 _NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SEEMS: Final = ((0.75, "clearly seem to"), (0.5, "seem to"), (0.0, "may"))
 """Smallest probability -> how it is said."""
@@ -30,10 +32,8 @@ def write_script(story: str, relation: Relation, taxonomy: Taxonomy) -> str:
     seems = next(words for least, words in _SEEMS if probability >= least)
     label = next(label for label in taxonomy.labels if label.name == relation.label)
     sentences.append(f"{first} and {second} {seems} {told_of_two(label)}.")
-    if relation.explanation:
-        sentences.append(_reason(relation.explanation, relation.pair))
-    sentences.append("This is a guess and no more.")
-    return spoken(" ".join(sentences), names, story)
+    sentences += [_reason(relation, story), "This is a guess and no more."]
+    return spoken(" ".join(filter(None, sentences)), names, story)
 
 
 def told_of_two(label: Label) -> str:
@@ -51,12 +51,26 @@ def _opening(names: list[Name]) -> str:
     return f"I see {count} people: {', '.join(introduced[:-1])} and {introduced[-1]}."
 
 
-def _reason(explanation: str, pair: tuple[str, str]) -> str:
-    """A reason that begins with the two, who were just named, speaks of ``they``."""
-    text = explanation.strip()
+def _reason(relation: Relation, story: str) -> str:
+    """What speaks for the relation, empty where nothing does: the explanation, or the evidence where it only quotes.
+
+    A quote of the story introduces people whom the listener knows by now.
+    """
+    text = (relation.explanation or "").strip()
+    if any(quote in story for quote in re.findall(r'"([^"]{20,})"', text)):
+        text = _strongest(relation.evidence)
+        return text and f"I say so because {text[0].lower()}{text[1:]}"
+    if not text:
+        return ""
     text = text if text.endswith((".", "!", "?")) else f"{text}."
-    first, second = pair
+    first, second = relation.pair
     both = re.match(rf"(?:both )?<({first}|{second})> and <({first}|{second})>(?!')\s*(both )?", text, re.IGNORECASE)
-    if both is not None and both[1] != both[2]:
+    if both is not None and both[1] != both[2]:  # who was just named is spoken of as "they"
         return f"I say so because they {both[3] or ''}{text[both.end() :]}"
     return f"I say so because {text}" if text.startswith("<P") else text
+
+
+def _strongest(evidence: Sequence[Evidence]) -> str:
+    """The sentence of the story that speaks most for the relation and does more than introduce somebody."""
+    telling = [found for found in evidence if found.weight > 0 and not _INTRODUCES.match(found.sentence)]
+    return max(telling, key=lambda found: found.weight).sentence if telling else ""

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gateway.cli.main import EXAMPLE_CONSENT
 from gateway.client import Raconteur
+from gateway.jobs.captions import read_track
 from services.common.faces.finder import FaceFinder
 from services.common.settings import REPOSITORY
 from services.talkinghead.audio.decode import decode_speech
@@ -80,6 +81,21 @@ def test_a_story_becomes_a_relation(http: httpx.Client):
     story = "<P1> wears a white wedding gown. <P2> wears a dark suit. <P1> and <P2> kiss before a cake."
     answer = http.post("/v1/relations", json={"story": story, "explain": False}).raise_for_status().json()
     assert answer["relations"][0]["label"] == "couple"
+
+
+def test_a_portrait_tells_a_photo_in_plain_words_with_captions_that_fit_its_voice(client: Raconteur, tmp_path: Path):
+    job = client.narration(PHOTO, PORTRAIT, EXAMPLE_CONSENT, pair=("P1", "P2"))
+    done = client.wait(job.id)
+    client.download(job.id, tmp_path / "told.mp4")
+
+    assert done.output is not None
+    assert done.output["pair"] == ["P1", "P2"] and done.output["label"] in PISC
+    assert "<" not in done.output["script"] and "guess" in done.output["script"]
+    captions = read_track(tmp_path / "told.mp4")
+    assert " ".join(caption.text for caption in captions) == done.output["script"]
+    assert captions[0].begin_s == 0
+    assert captions[-1].end_s == pytest.approx(done.output["duration_s"], abs=0.04)
+    assert client.captions(job.id).count("-->") == len(captions) >= 3
 
 
 def test_the_video_is_as_long_as_the_speech(talk: Talk):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from services.common.settings import REPOSITORY
 from services.talkinghead.app import talkinghead_app
-from services.talkinghead.client import REPORT_HEADER, unpack_segment
+from services.talkinghead.client import REPORT_HEADER, read_captions, read_soundtrack, unpack_segment
 from services.talkinghead.schemas import SegmentReport, SpeechReport, TrackReport
 from services.talkinghead.settings import TalkingHeadSettings
 from tests.talkinghead.videos import decode_video, make_video
@@ -57,6 +57,19 @@ async def test_portrait_and_text_become_a_segment(client, example_portrait):
     assert (report.first_frame, report.frames) == (4, 3)
     assert made.headers["content-type"] == "video/mp4"
     assert made.content[4:8] == b"ftyp"
+
+
+async def test_a_prepared_text_tells_when_each_sentence_is_spoken_and_a_sound_file_does_not(client, tmp_path: Path):
+    prepared = await client.post("/v1/speech", data={"text": "Good morning. How are you?"})
+    speech = SpeechReport.model_validate_json(prepared.headers[REPORT_HEADER])
+    (tmp_path / "text").write_bytes(prepared.content)
+    first, second = read_captions(tmp_path / "text")
+    assert (first.text, second.text) == ("Good morning.", "How are you?")
+    assert 0 == first.begin_s < first.end_s == second.begin_s < second.end_s == speech.duration_s
+
+    sound = await client.post("/v1/speech", files={"speech": read_soundtrack(tmp_path / "text")})
+    (tmp_path / "sound").write_bytes(sound.content)
+    assert read_captions(tmp_path / "sound") == []
 
 
 async def test_a_video_is_tracked_and_becomes_a_segment_at_its_own_rate(client, example_portrait):

@@ -65,6 +65,31 @@ def test_the_reason_speaks_of_the_two(explanation: str, said: str):
     assert f" {said} This is" in write_script(TWO, relation(explanation=explanation), PISC)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (
+            [("<P1>, a woman of about 30 in a red top, is on the left, smiling.", 0.9), ("Both face the camera.", 0.4)],
+            "I say so because both face the camera. ",
+        ),
+        ([("Both face the camera.", -0.1)], ""),
+        ([], ""),
+    ],
+    ids=["what is told of both", "what speaks against it", "none"],
+)
+def test_where_the_explanation_only_quotes_the_story_its_strongest_sentence_is_the_reason(evidence: list, said: str):
+    quote = "<P1>, a woman of about 30 in a red top, is on the left, smiling."
+    told = write_script(
+        TWO,
+        relation(
+            explanation=f'The story speaks for "friends" of <P1> and <P2>: "{quote}"',
+            evidence=[{"sentence": sentence, "weight": weight} for sentence, weight in evidence],
+        ),
+        PISC,
+    )
+    assert told.endswith(f"clearly seem to be friends. {said}This is a guess and no more.")
+
+
 def test_every_label_that_ships_can_be_said_of_two_people():
     said = [told_of_two(label) for taxonomy in builtin_taxonomies().values() for label in taxonomy.labels]
     assert "be father and child" in said and "be lovers or spouses" in said and "be a couple" in said
