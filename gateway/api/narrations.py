@@ -266,6 +266,8 @@ def _known(text: str) -> Relation:
     if probability is None or not 0 <= probability <= 1:
         rule = f"the probability of {relation.label!r} is {probability}, it must be 0 to 1"
         raise ProblemError("invalid_request", f"relation: {rule}", param="relation")
+    if relation.roles is not None and sorted(relation.roles.people.values()) != sorted(relation.pair):
+        raise ProblemError("invalid_request", "relation: its roles are not those of its pair", param="relation")
     return relation
 
 

@@ -1,7 +1,7 @@
 """Story and relation -> a short text to be spoken."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.narration.names import Name, names_of, spoken
@@ -31,7 +31,7 @@ def write_script(story: str, relation: Relation, taxonomy: Taxonomy) -> str:
     probability = relation.probabilities[relation.label]
     seems = next(words for least, words in _SEEMS if probability >= least)
     label = next(label for label in taxonomy.labels if label.name == relation.label)
-    sentences.append(f"{first} and {second} {seems} {told_of_two(label)}.")
+    sentences.append(f"{first} and {second} {seems} {told_of_two(label)}{_roles(relation, names)}.")
     sentences += [_reason(relation, story), "This is a guess and no more."]
     return spoken(" ".join(filter(None, sentences)), names, story)
 
@@ -41,6 +41,14 @@ def told_of_two(label: Label) -> str:
     if label.spoken is not None:
         return label.spoken
     return f"be {label.name.replace('-', ' and ').replace('/', ' or ')}"
+
+
+def _roles(relation: Relation, names: Mapping[str, Name]) -> str:
+    """Who of the two is which, where the relation has two sides."""
+    if relation.roles is None:
+        return ""
+    told = [f"{names[symbol].definite} the {role}" for role, symbol in relation.roles.people.items()]
+    return f": {' and '.join(told)}"
 
 
 def _opening(names: list[Name]) -> str:

@@ -29,6 +29,13 @@ def test_who_is_there_how_they_relate_and_why_in_plain_words():
     )
 
 
+def test_of_a_relation_with_two_sides_it_is_said_who_is_which():
+    roles = {"people": {"teacher": "P2", "student": "P1"}, "probability": 0.7}
+    told = write_script(TWO, relation("teacher-student", roles=roles, explanation=None), builtin_taxonomies()["pipa"])
+    said = "teacher and student: the man on the right the teacher and the woman on the left the student."
+    assert f"clearly seem to be {said}" in told
+
+
 @pytest.mark.parametrize(
     ("probability", "said"), [(0.8, "clearly seem to be friends"), (0.6, "seem to be friends"), (0.3, "may be friends")]
 )
