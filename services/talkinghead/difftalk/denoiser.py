@@ -53,7 +53,9 @@ class Denoiser(nn.Module):
 
     def context(self, audio_windows: Tensor, landmarks: Tensor) -> Tensor:
         """Audio (B, 8, 16, C) and 68 landmarks (B, 68, 2) in pixels -> one context token (B, 1, 128)."""
-        return torch.cat([self.audio_encoder(audio_windows), self.landmark_encoder(landmarks)], dim=1).unsqueeze(1)
+        weight = self.landmark_encoder.layers[0].weight  # while it is trained the whole network is on a GPU
+        conditions = self.audio_encoder(audio_windows.to(weight)), self.landmark_encoder(landmarks.to(weight))
+        return torch.cat(conditions, dim=1).unsqueeze(1).to(audio_windows)
 
     def forward(self, noisy: Tensor, level: Tensor | int, masked: Tensor, reference: Tensor, context: Tensor) -> Tensor:
         """One UNet call.

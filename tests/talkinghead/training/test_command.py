@@ -181,9 +181,19 @@ def test_settings_of_another_run_are_refused_by_name(run: Train, whole: Path):
         run(whole, {"denoiser": {"rate": 0.1}})
 
 
-def test_how_often_is_logged_and_saved_may_change(run: Train, whole: Path, tmp_path: Path):
+def test_how_often_is_logged_and_saved_and_who_draws_changes_nothing(run: Train, whole: Path, tmp_path: Path):
     shutil.copytree(whole, tmp_path / "out")
-    run(tmp_path / "out", {"log_every": 7, "save_every": 9, "loaders": 1})
+    shutil.rmtree(tmp_path / "out" / "denoiser")
+    run(tmp_path / "out", {"log_every": 7, "save_every": 9, "loaders": 2})
+    assert same(saved(tmp_path / "out", "denoiser"), saved(whole, "denoiser"))
+
+
+def test_half_precision_learns_nearly_the_same(run: Train, whole: Path, tmp_path: Path):
+    run(tmp_path / "out", {"precision": "bf16"})
+    for stage, name in (("sync_expert", "expert/contrast"), ("denoiser", "denoiser/clean")):
+        full, half = (scalars(out, stage)[f"{stage}/{name}"] for out in (whole, tmp_path / "out"))
+        assert full != half
+        np.testing.assert_allclose([value for _, value in half], [value for _, value in full], rtol=0.3)
 
 
 def test_a_checkpoint_of_another_run_is_refused(run: Train, whole: Path, tmp_path: Path):
