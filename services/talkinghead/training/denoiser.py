@@ -149,10 +149,10 @@ class DenoiserTraining(Stage):
         self.learning = {"denoiser": Denoising(denoiser)}
         self.helping = tuple(each.requires_grad_(False).eval() for each in (first_stage, expert) if each is not None)
         self._sizes, self._first_stage, self._expert = sizes, first_stage, expert
-        self._test, self._test_frames = clips.test, Frames(clips.test, sizes, settings, seed)
+        hearing = settings.model_copy(update={"audio_dropout": 0.0})
+        self._test, self._test_frames = clips.test, Frames(clips.test, sizes, hearing, seed)
         self._dtype = _DTYPES[weights_as]
         self._scheduler = build_scheduler(sizes.schedule)
-        lower_face = place(soft_mask(LOWER_FACE), LOWER_FACE, sizes.square_px)
         lower_face = place(soft_mask(LOWER_FACE), LOWER_FACE, sizes.square_px)
         made = soft_mask(sizes.window) if sizes.refines_draft else lower_face
         self._kept = keep_mask(made, sizes.first_stage.factor)

@@ -184,6 +184,7 @@ class Loop:
     def _save(self, done: int) -> None:
         stage, scaler = self._stage, self._accelerator.scaler
         if self._accelerator.is_main_process:
+            stage.save(self._folder.path)  # first: a finished stage is not run again, its checkpoint tells
             self._folder.save(
                 stage.name,
                 {
@@ -195,7 +196,6 @@ class Loop:
                     "figures": stage.figures,
                 },
             )
-            stage.save(self._folder.path)
         self._accelerator.wait_for_everyone()
 
     @contextlib.contextmanager

@@ -91,6 +91,7 @@ def told(tiny_configuration: DiffTalkConfiguration) -> dict[str, Any]:
         "sync_expert": stage,
         "denoiser": stage
         | {
+            "batch": 1,
             "accumulate": 2,
             "draft": True,
             "highest_level": 0.8,
