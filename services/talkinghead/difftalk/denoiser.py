@@ -53,7 +53,7 @@ class Denoiser(nn.Module):
 
     def context(self, audio_windows: Tensor, landmarks: Tensor) -> Tensor:
         """Audio (B, 8, 16, C) and 68 landmarks (B, 68, 2) in pixels -> one context token (B, 1, 128)."""
-        weight = self.landmark_encoder.layers[0].weight  # while it is trained the whole network is on a GPU
+        weight = next(self.landmark_encoder.parameters())  # while it is trained the whole network is on a GPU
         conditions = self.audio_encoder(audio_windows.to(weight)), self.landmark_encoder(landmarks.to(weight))
         return torch.cat(conditions, dim=1).unsqueeze(1).to(audio_windows)
 
