@@ -37,6 +37,7 @@ from gateway.api import (
 )
 from gateway.api.outages import answer_outages
 from gateway.api.parts import Parts
+from gateway.fetch import Fetcher
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
 from gateway.metrics import JobMetrics
@@ -79,13 +80,17 @@ for part in (
 def build_app(settings: GatewaySettings | None = None) -> FastAPI:
     """The gateway as an ASGI app; database, broker and services are reached when it starts."""
     settings = settings or gateway_settings()
+    internet = OpenInternet(loopback=settings.loopback_urls)
     parts = Parts(
         settings=settings,
         database=Database(settings.sql_url, _limits(settings)),
         secret=Secret(settings),
         storage=Storage(settings.data_dir),
         bell=Bell(make_celery(settings), settings.redis_url),
-        internet=OpenInternet(loopback=settings.loopback_urls),
+        internet=internet,
+        fetcher=Fetcher(
+            internet, allowed=settings.input_urls, max_bytes=settings.max_upload_bytes, seconds=settings.fetch_s
+        ),
         perception=PerceptionClient(settings.perception_url),
         reasoning=ReasoningClient(settings.reasoning_url),
         talkinghead=TalkingHeadClient(settings.talkinghead_url),

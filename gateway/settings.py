@@ -34,6 +34,8 @@ class GatewaySettings(BaseSettings):
     max_unfinished_jobs: int = Field(100, ge=1, description="jobs of one owner that wait or run; more are answered 429")
     compute_s_a_day: float | None = Field(None, gt=0, description="seconds that one owner's jobs may run within a day")
     loopback_urls: bool = Field(False, description="URLs of callers may name this machine; for development only")
+    input_urls: bool = Field(False, description="files may be given by URL: https, on the open internet")
+    fetch_s: float = Field(30.0, gt=0, le=600, description="a file that is given by URL must be here within this")
     max_upload_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="largest request body")
     max_text_chars: int = Field(5000, ge=1, description="longest text to be spoken")
     retention_hours: float = Field(24.0, gt=0, description="files and finished jobs are erased after this")

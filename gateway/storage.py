@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from gateway.jobs.records import FileRecord, new_id
 from gateway.media import HEAD_BYTES, sniff
@@ -43,7 +43,7 @@ class Storage:
         """Folder of a job's finished stages and segments."""
         return self._jobs / job_id
 
-    def receive(self, stream: BinaryIO, name: str, param: str) -> FileRecord:
+    def receive(self, stream: IO[bytes], name: str, param: str) -> FileRecord:
         """Store an upload and tell what it is by its content. Raises ``unsupported_media`` and keeps nothing then."""
         head = stream.read(HEAD_BYTES)
         stream.seek(0)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from fastapi import APIRouter, Depends, Header, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Header, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -40,15 +40,35 @@ PartDep = Annotated[Part, Depends()]
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
-@router.post("", status_code=201, summary="Upload a file", responses=problems("unsupported_media", "too_large"))
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a file, or name it by its URL",
+    responses=problems("unsupported_media", "too_large", "address_refused", "url_not_fetched"),
+)
 async def upload(
-    file: UploadFile, parts: PartsDep, mine: Mine, response: Response, expires_in_s: ExpiresInField = None
+    parts: PartsDep,
+    mine: Mine,
+    response: Response,
+    *,
+    file: UploadFile | None = None,
+    url: Annotated[
+        str | None,
+        Form(max_length=2000, description="or where it is: https, on the open internet. Where the operator allows it"),
+    ] = None,
+    expires_in_s: ExpiresInField = None,
 ) -> FileView:
     """Store a picture, sound or video for later calls. What it is, is told by its content; it expires by itself.
 
     `curl -F file=@portrait.jpg http://127.0.0.1:8000/v1/files`
     """
-    received = await run_in_threadpool(parts.storage.receive, file.file, file.filename or "", "file")
+    if file is not None and url is None:
+        received = await run_in_threadpool(parts.storage.receive, file.file, file.filename or "", "file")
+    elif url is not None and file is None:
+        async with parts.fetcher.fetched(url) as content:
+            received = await run_in_threadpool(parts.storage.receive, content, urlsplit(url).path, "url")
+    else:
+        raise ProblemError("invalid_request", "file, url: give one of the two", param="file")
     stored = replace(received, expires_at=time.time() + (expires_in_s or parts.retention_s))
     try:
         await run_in_threadpool(mine.add_file, stored)

@@ -7,6 +7,7 @@ from fastapi import Depends, Form, Header, Request
 
 from gateway.access.caller import caller_of
 from gateway.access.secret import Secret
+from gateway.fetch import Fetcher
 from gateway.jobs.queue import Bell
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
@@ -27,6 +28,7 @@ class Parts:
     storage: Storage
     bell: Bell
     internet: OpenInternet
+    fetcher: Fetcher
     perception: PerceptionClient
     reasoning: ReasoningClient
     talkinghead: TalkingHeadClient

@@ -34,6 +34,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     "job_not_repeatable": ProblemKind(409, "The job cannot be made again"),
     "file_in_use": ProblemKind(409, "A job still needs the file"),
     "address_refused": ProblemKind(422, "The address is not one that may be called"),
+    "url_not_fetched": ProblemKind(422, "The address gave no file"),
     "consent_missing": ProblemKind(422, "Whose face it is and why it may be animated is not said"),
     # photos and portraits
     "no_person": ProblemKind(422, "No person was found in the photo"),

@@ -128,12 +128,19 @@ def _decode(container: Any, stream: Any, end_s: float, warnings: list[str]) -> S
     context = stream.codec_context
     if not is_decoded(stream):
         raise ProblemError("unsupported_media", "speech: its sound has no known coding", param="speech")
+    rate_hz = context.rate  # as it begins; the decoder may meet another one
+    if not rate_hz or not context.channels:
+        raise ProblemError("audio_empty", "speech: its sound has no rate or no channel", param="speech")
 
     def frames() -> Iterator[Any]:
-        seen = 0
-        end = round(end_s * context.rate)
+        seen, form = 0, None
+        end = round(end_s * rate_hz)
         try:
             for frame in container.decode(stream):
+                if form not in (None, _form(frame)):
+                    warnings.append(_damaged(seen / rate_hz))
+                    return
+                form = _form(frame)
                 kept = frame if seen + frame.samples <= end else _head(frame, end - seen)
                 seen += kept.samples
                 yield kept
@@ -144,11 +151,18 @@ def _decode(container: Any, stream: Any, end_s: float, warnings: list[str]) -> S
                 raise ProblemError(
                     "unsupported_media", f"speech: its sound cannot be decoded ({_reason(error)})", param="speech"
                 ) from None
-            warnings.append(f"speech is damaged after {seen / context.rate:.1f} s; what comes before is used")
+            warnings.append(_damaged(seen / rate_hz))
 
-    if not context.rate or not context.channels:
-        raise ProblemError("audio_empty", "speech: its sound has no rate or no channel", param="speech")
-    return _gather(frames(), context.rate, "mono" if context.channels == 1 else "stereo", warnings)
+    return _gather(frames(), rate_hz, "mono" if context.channels == 1 else "stereo", warnings)
+
+
+def _form(frame: Any) -> tuple[str, str, int]:
+    """Which no sound changes in its middle, unless it is damaged or two in one file."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _damaged(after_s: float) -> str:
+    return f"speech is damaged after {after_s:.1f} s; what comes before is used"
 
 
 def _head(frame: Any, samples: int) -> Any:

@@ -129,6 +129,17 @@ def test_a_cut_file_is_used_as_far_as_it_goes():
     assert 0.3 < audio.duration_s < 2
 
 
+def test_a_file_whose_sound_changes_its_form_is_used_as_far_as_that():
+    """Its rate and its channels."""
+    first = sound_file(tone(1, 16_000), 16_000, "adts", "aac")
+    second = sound_file(tone(1, 44_100, 2), 44_100, "adts", "aac")
+
+    audio = decode_speech(first + second, 60)
+
+    assert audio.duration_s == pytest.approx(1.1, abs=0.1)
+    assert audio.warnings == [f"speech is damaged after {audio.duration_s:.1f} s; what comes before is used"]
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
