@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form
 from pydantic import ValidationError
 
-from gateway.api.parts import PartsDep, RequestId
+from gateway.api.parts import Parts, PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, BlurField, BoxesField, OmitField, PhotoFile, json_field, read_photo
 from gateway.api.problems import problems
 from services.common.app import validation_problem
@@ -50,13 +50,36 @@ async def tell(
     omit: OmitField = None,
     blur_faces: BlurField = False,
     masks: Annotated[bool, Form(description="answer with a mask per person and object")] = False,
+    fuse: Annotated[
+        bool, Form(description="let the language model word the sentences; what drops or adds a fact stays plain")
+    ] = False,
 ) -> Story:
     """Who and what is in a photo, and the story that these facts make. The photo is not kept.
 
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/stories`
     """
     options = story_options(json_field("boxes", boxes), json_field("omit", omit), blur_faces=blur_faces, masks=masks)
-    return await parts.perception.story(await read_photo(photo), options, request_id)
+    told = await parts.perception.story(await read_photo(photo), options, request_id)
+    return await _fused(told, parts, request_id) if fuse else told
+
+
+async def _fused(told: Story, parts: Parts, request_id: str) -> Story:
+    """The same story in the language model's words; each sentence rests on the records that it rested on."""
+    answer = await parts.reasoning.fuse([sentence.text for sentence in told.sentences], request_id)
+    sentences = [
+        sentence.model_copy(update={"text": fused.text, "by": fused.by})
+        for sentence, fused in zip(told.sentences, answer.sentences, strict=True)
+    ]
+    plain = sum(sentence.by == "template" for sentence in sentences)
+    warnings = [f"story: {plain} of {len(sentences)} sentences stay plain; the model's dropped or added a fact"]
+    return told.model_copy(
+        update={
+            "sentences": sentences,
+            "story": " ".join(sentence.text for sentence in sentences),
+            "warnings": told.warnings + (warnings if plain else []),
+            "models": told.models | {"fusion": answer.model},
+        }
+    )
 
 
 def story_options(boxes: Any, omit: Any, *, blur_faces: bool, masks: bool = False) -> StoryOptions:

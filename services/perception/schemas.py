@@ -82,6 +82,7 @@ class Sentence(BaseModel):
 
     text: str
     records: list[str] = Field(min_length=1, examples=[["r1", "r4"]])
+    by: Literal["template", "model"] = Field("template", description="model: a language model's wording, checked")
 
 
 class PhotoOptions(BaseModel):

@@ -21,6 +21,8 @@ from services.reasoning.prompt import builtin_prompts
 from services.reasoning.schemas import (
     EvaluationProgress,
     EvaluationRequest,
+    FusionRequest,
+    FusionResponse,
     RelationsRequest,
     RelationsResponse,
     SearchEstimate,
@@ -69,6 +71,14 @@ async def relations(body: RelationsRequest, request: Request) -> RelationsRespon
     runner: ModelRunner = request.app.state.runner
     reasoner = _loaded(request.app)
     return await runner.run(request, lambda stop: reasoner.relate(body, stop.check))
+
+
+@router.post("/v1/fusions", summary="Rewrite the sentences of a story fluently; what drops or adds a fact stays plain")
+async def fusions(body: FusionRequest, request: Request) -> FusionResponse:
+    """Raises ``story_too_long``."""
+    runner: ModelRunner = request.app.state.runner
+    reasoner = _loaded(request.app)
+    return await runner.run(request, lambda stop: reasoner.fuse(body.sentences, stop.check))
 
 
 @router.post("/v1/prompt-searches/estimate", summary="Check a prompt search and tell what it will cost")

@@ -4,6 +4,8 @@ from services.common.client import ServiceClient
 from services.reasoning.schemas import (
     EvaluationProgress,
     EvaluationRequest,
+    FusionRequest,
+    FusionResponse,
     RelationsRequest,
     RelationsResponse,
     SearchEstimate,
@@ -24,6 +26,12 @@ class ReasoningClient(ServiceClient):
         """Story and pairs -> the relation of each pair."""
         response = await self._post("/v1/relations", request_id, json=request.model_dump(mode="json"))
         return RelationsResponse.model_validate_json(response.content)
+
+    async def fuse(self, sentences: list[str], request_id: str = "") -> FusionResponse:
+        """A story's plain sentences told fluently."""
+        request = FusionRequest(sentences=sentences)
+        response = await self._post("/v1/fusions", request_id, json=request.model_dump(mode="json"))
+        return FusionResponse.model_validate_json(response.content)
 
     async def estimate_search(self, question: SearchQuestion, request_id: str = "") -> SearchEstimate:
         """Check a search and tell what it will cost at most."""

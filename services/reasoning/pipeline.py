@@ -14,6 +14,7 @@ from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.conformal import label_set, threshold
 from services.reasoning.direction import first_has_first_role
 from services.reasoning.explain import evidence, explain
+from services.reasoning.fusion import fuse
 from services.reasoning.groups.joint import agree
 from services.reasoning.groups.rules import rules_of
 from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
@@ -29,6 +30,7 @@ from services.reasoning.prompt import (
 from services.reasoning.schemas import (
     ChosenPrompt,
     FiredRule,
+    FusionResponse,
     GroupLabel,
     GroupReading,
     Method,
@@ -151,6 +153,12 @@ class Reasoner(Generic[PrefixT]):
             ],
             timings_s=clock.laps,
         )
+
+    def fuse(self, sentences: Sequence[str], check: Check) -> FusionResponse:
+        """A story's plain sentences told fluently, none with another fact. Raises ``story_too_long``."""
+        self.model.on_step = check
+        self._check_length(" ".join(sentences))
+        return fuse(self.model, sentences)
 
     def chosen(self, taxonomy: Taxonomy, asked: ChosenPrompt | None) -> tuple[Prompt, Calibration | None]:
         """The prompt asked for, or the shipped one, and the calibration that serves this model with it."""

@@ -209,6 +209,27 @@ class RelationsResponse(BaseModel):
     timings_s: dict[str, float]
 
 
+class FusionRequest(BaseModel):
+    """Plain sentences of a story, each put together from its records."""
+
+    sentences: list[Annotated[str, Field(min_length=1, max_length=600)]] = Field(min_length=1, max_length=20)
+
+
+class FusedSentence(BaseModel):
+    """``by`` the model, or the template's own where the model dropped or added a fact (``reason``)."""
+
+    text: str
+    by: Literal["model", "template"]
+    reason: str | None
+
+
+class FusionResponse(BaseModel):
+    """A sentence for each of the request's, in their order: it rests on the same records."""
+
+    sentences: list[FusedSentence]
+    model: str
+
+
 class LabelledStory(BaseModel):
     """A story, the pair asked for and their relation."""
 

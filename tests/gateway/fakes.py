@@ -48,6 +48,9 @@ from services.reasoning.schemas import (
     EvaluationProgress,
     EvaluationRequest,
     Evidence,
+    FusedSentence,
+    FusionRequest,
+    FusionResponse,
     Relation,
     RelationsRequest,
     RelationsResponse,
@@ -250,6 +253,13 @@ def fake_app(fakes: Fakes) -> FastAPI:
         pairs = asked.pairs or list(combinations([person.symbol for person in seen.people], 2))
         sight = {name: getattr(seen, name) for name in Sight.model_fields}
         return Judgement(**sight, relations=[Judged(pair=pair, probabilities=shares) for pair in pairs], model="eye")
+
+    @router.post("/v1/fusions")
+    async def fusions(asked: FusionRequest) -> FusionResponse:
+        """Every sentence is told better but the last."""
+        told = [FusedSentence(text=f"Indeed {text}", by="model", reason=None) for text in asked.sentences[:-1]]
+        last = FusedSentence(text=asked.sentences[-1], by="template", reason="it adds 'love'")
+        return FusionResponse(sentences=[*told, last], model="fake")
 
     @router.post("/v1/relations")
     async def relations(asked: RelationsRequest) -> RelationsResponse:

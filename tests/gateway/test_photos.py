@@ -36,6 +36,19 @@ def test_answers_about_people_are_left_out_on_wish(stack: Stack, path: str):
     assert (wrong["code"], wrong["param"]) == ("invalid_request", "omit.0")
 
 
+def test_the_language_model_words_the_story_on_wish(stack: Stack):
+    plain, fused = (
+        stack.http.post("/v1/stories", files={"photo": picture("people=2")}, data={"fuse": fuse}).json()
+        for fuse in ("false", "true")
+    )
+
+    assert fused["story"] == "Indeed <P1> stands there. <P2> stands there."
+    assert [(one["by"], one["records"]) for one in fused["sentences"]] == [("model", ["r1"]), ("template", ["r2"])]
+    assert fused["warnings"] == ["story: 1 of 2 sentences stay plain; the model's dropped or added a fact"]
+    assert fused["records"] == plain["records"] and fused["models"]["fusion"] == "fake"
+    assert {one["by"] for one in plain["sentences"]} == {"template"}
+
+
 def test_a_photo_becomes_relations_and_a_graph(stack: Stack):
     answer = relate(stack, pairs='[["P1", "P3"]]')
 

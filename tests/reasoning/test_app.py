@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from services.reasoning.app import app
-from services.reasoning.schemas import RelationsResponse
+from services.reasoning.fusion import unfaithful
+from services.reasoning.schemas import FusionResponse, RelationsResponse
 from services.reasoning.settings import reasoning_settings
 from tests.reasoning.conftest import SMALL_MODEL
 
@@ -77,3 +78,15 @@ async def test_taxonomies_and_prompts_are_listed(client: httpx.AsyncClient):
 async def test_bad_input_has_a_code_and_names_the_field(client: httpx.AsyncClient, change: dict, code: str, param: str):
     response = await client.post("/v1/relations", json={"story": STORY, "explain": False} | change)
     assert (response.status_code, response.json()["code"], response.json()["param"]) == (422, code, param)
+
+
+async def test_a_story_is_worded_anew_sentence_by_sentence_without_another_fact(client: httpx.AsyncClient):
+    plain = ["<P1>, a man of about 45, is on the left.", "<P2> is on the right, next to <P1>."]
+    answer = (await client.post("/v1/fusions", json={"sentences": plain})).raise_for_status().json()
+    fused = FusionResponse.model_validate(answer).sentences
+    assert len(fused) == 2
+    for sentence, one in zip(plain, fused, strict=True):
+        assert unfaithful(sentence, one.text) is None
+        assert (one.by == "template") == (one.reason is not None)
+    refused = await client.post("/v1/fusions", json={"sentences": []})
+    assert (refused.status_code, refused.json()["param"]) == (422, "sentences")
