@@ -17,6 +17,7 @@ from services.reasoning.explain import evidence, explain
 from services.reasoning.fusion import fuse
 from services.reasoning.groups.joint import agree
 from services.reasoning.groups.rules import rules_of
+from services.reasoning.instructions import leave_out_instructions
 from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
 from services.reasoning.prompt import (
     SEGMENTS,
@@ -64,6 +65,8 @@ KEPT_PROMPTS: Final = 2
 class _Story(Generic[PrefixT]):
     prefix: PrefixT
     sentences: list[str]
+    left_out: int
+    """Sentences that told the reader what to do."""
 
 
 class Reasoner(Generic[PrefixT]):
@@ -149,6 +152,7 @@ class Reasoner(Generic[PrefixT]):
             warnings=[
                 *([] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"]),
                 *_warned_of_coverage(request.coverage, calibration),
+                *_warned_of_instructions(story.left_out),
                 *([f"left out as sensitive: {', '.join(left_out)}"] if left_out else []),
             ],
             timings_s=clock.laps,
@@ -228,9 +232,12 @@ class Reasoner(Generic[PrefixT]):
 
     def _read_story(self, story: str, after: PrefixT) -> _Story[PrefixT]:
         """The story behind the prompt, up to where the answer begins."""
-        sentences = split_sentences(story)
+        sentences, left_out = leave_out_instructions(split_sentences(story))
+        if not sentences:
+            rule = "it holds nothing but instructions to its reader; tell what is seen"
+            raise ProblemError("story_empty", f"story: {rule}", param="story")
         prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)
-        return _Story(prefix, sentences)
+        return _Story(prefix, sentences, left_out)
 
     def _assign_roles(self, story: _Story[PrefixT], relations: list[Relation], taxonomy: Taxonomy) -> None:
         roles = {label.name: label.roles for label in taxonomy.labels if label.roles is not None}
@@ -309,6 +316,12 @@ def _group(pairs: Sequence[Pair], logprobs: LogProbs, labels: Sequence[str], tax
         fired=[FiredRule(rule=f.rule.name, weight=f.rule.weight, pairs=list(f.pairs)) for f in joint.fired],
         method=joint.method,
     )
+
+
+def _warned_of_instructions(left_out: int) -> list[str]:
+    if not left_out:
+        return []
+    return [f"story: {left_out} sentence{'s' * (left_out > 1)} left out: instructions to the reader, not what is seen"]
 
 
 def _warned_of_coverage(coverage: float | None, calibration: Calibration | None) -> list[str]:
