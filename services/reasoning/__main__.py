@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from services.common.errors import ProblemError
 from services.reasoning.calibration import calibration_key, fit, save_calibration
+from services.reasoning.counterfactual import CHANGES
 from services.reasoning.evaluation import Evaluation, cross_validate, evaluate
+from services.reasoning.evaluation import against as compared
+from services.reasoning.evaluation import flips as flipped_labels
 from services.reasoning.groups.rules import learn, load_groups, rules_of, save_rules
 from services.reasoning.llm import LogProbs
 from services.reasoning.loading import load_model, load_reasoner
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import prompt_for
-from services.reasoning.schemas import RelationsRequest, Taxonomy
+from services.reasoning.schemas import LabelledStory, RelationsRequest, Taxonomy
 from services.reasoning.scored_stories import as_matrix, score_stories
-from services.reasoning.scoring import method_name
+from services.reasoning.scoring import label_logprobs, method_name
 from services.reasoning.search.options import search_options
 from services.reasoning.search.outcome import Outcome
 from services.reasoning.search.pools import Pools, check_pools, pools_for
@@ -56,18 +59,32 @@ def taxonomy_option(value: str) -> Taxonomy:
 
 @cli.command("evaluate")
 def evaluate_command(
-    file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit = None, as_json: AsJson = False
+    file: StoriesFile,
+    taxonomy: TaxonomyName = "pisc",
+    limit: Limit = None,
+    *,
+    against: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="what --json printed for another run"),
+    ] = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="judge the stories of other genders and ages, too: three times the work")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="write an HTML page with pictures there")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Accuracy of the shipped model, prompt and calibration on labelled stories."""
     chosen = taxonomy_option(taxonomy)
     reasoner = load_reasoner(reasoning_settings())
-    scores, truth, seconds = _scores(reasoner, file, chosen, limit)
+    stories = load_stories(file, chosen, limit)
+    scores, truth, seconds = _scores(reasoner, stories, chosen)
+    labels = [label.name for label in chosen.labels]
     prompt = prompt_for(chosen)
     calibration = reasoner.calibration(prompt)
     result = evaluate(
         scores,
         truth,
-        [label.name for label in chosen.labels],
+        labels,
         calibration=calibration,
         stories_sha256=stories_sha256(file),
         about={
@@ -76,7 +93,21 @@ def evaluate_command(
             "method": method_name(reasoner.method_told, calibration),
         },
         seconds_per_story=seconds,
+        ids=[story.id for story in stories],
+        coarse=[label.coarse for label in chosen.labels],
     )
+    if against is not None:
+        result.against = compared(result, json.loads(against.read_text(encoding="utf-8"))["right"])
+    if flips:
+        before = label_logprobs(scores, labels, calibration)
+        for what, change in CHANGES.items():
+            others = [story.model_copy(update={"story": change(story.story)}) for story in stories]
+            after = label_logprobs(_scores(reasoner, others, chosen)[0], labels, calibration)
+            result.flips[what] = flipped_labels(before, after)
+    if report is not None:
+        from services.reasoning.evaluation_report import evaluation_html  # noqa: PLC0415 - Matplotlib takes seconds
+
+        report.write_text(evaluation_html(result), encoding="utf-8")
     print(result.model_dump_json(indent=2) if as_json else _summary(result))
 
 
@@ -86,7 +117,7 @@ def calibrate(file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit =
     chosen = taxonomy_option(taxonomy)
     settings = reasoning_settings()
     reasoner = load_reasoner(settings)
-    scores, truth, _ = _scores(reasoner, file, chosen, limit)
+    scores, truth, _ = _scores(reasoner, load_stories(file, chosen, limit), chosen)
     labels = [label.name for label in chosen.labels]
     fitted = fit(scores, truth, labels, f"{file.name}, {len(truth)} stories", stories_sha256(file))
     key = calibration_key(reasoner.model.name, prompt_for(chosen).identity, reasoner.method)
@@ -227,10 +258,9 @@ def _search_summary(result: Outcome) -> str:
 
 
 def _scores(
-    reasoner: Reasoner[Any], file: Path, taxonomy: Taxonomy, limit: int | None
+    reasoner: Reasoner[Any], stories: list[LabelledStory], taxonomy: Taxonomy
 ) -> tuple[LogProbs, NDArray[np.intp], float]:
     """Scores (stories, labels), right labels' indices (stories,) and median seconds per story; progress on stderr."""
-    stories = load_stories(file, taxonomy, limit)
     labels = [label.name for label in taxonomy.labels]
     scored = []
     for number, item in enumerate(score_stories(reasoner, stories, taxonomy, reasoning_settings().cache_dir), start=1):
@@ -252,6 +282,13 @@ def _summary(result: Evaluation) -> str:
         f"cross-validated: accuracy {honest.accuracy:.3f} [{honest.accuracy_interval[0]:.3f}, "
         f"{honest.accuracy_interval[1]:.3f}], nll {honest.nll:.3f}, uncalibrated {honest.accuracy_uncalibrated:.3f}",
     ]
+    if result.against is not None:
+        other = result.against
+        lines.append(
+            f"against the other run, {other.n} stories: {other.gained} gained, {other.lost} lost, "
+            f"McNemar p = {other.p_value:.3f}"
+        )
+    lines += [f"{f.flipped} of {f.n} labels change with {what} ({f.rate:.0%})" for what, f in result.flips.items()]
     rows = [f"  {name:24} n {f.n:3}  recall {f.recall:.2f}  f1 {f.f1:.2f}" for name, f in result.per_class.items()]
     return "\n".join(lines + rows)
 

@@ -50,6 +50,8 @@ def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) 
             "prompt": prompt.identity,
             "method": method_name(reasoner.method_told, calibration),
         },
+        ids=[story.id for story in stories],
+        coarse=[label.coarse for label in taxonomy.labels],
         seconds_per_story=(time.monotonic() - began) / max(len(new), 1),
     )
     return EvaluationProgress(scores=new, evaluation=result.model_dump(mode="json"))
