@@ -1,6 +1,7 @@
 """The social graph, and its picture as an SVG: people on a circle, a line per relation, as the console draws it."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 from xml.etree import ElementTree
@@ -19,6 +20,9 @@ _ALONG: Final = (0.46, 0.34, 0.58, 0.7, 0.26)
 
 _LETTER, _LINE = 8.2, 18
 """Room that a letter and a line of a label take, in pixels."""
+
+_NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML may hold (XML 1.0, section 2.2)."""
 
 Point = tuple[float, float]
 
@@ -158,4 +162,4 @@ def _add(parent: ElementTree.Element, tag: str, text: str = "", **attributes: st
     child = ElementTree.SubElement(
         parent, tag, {name.replace("_", "-"): str(value) for name, value in attributes.items()}
     )
-    child.text = text or None
+    child.text = _NO_XML.sub("\ufffd", text) or None

@@ -14,14 +14,17 @@ from services.reasoning.schemas import FusedSentence, FusionResponse
 
 MAX_NEW_TOKENS: Final = 90
 _SYSTEM: Final = (
-    "You polish plain sentences about a photo. Rewrite the numbered sentence as one fluent English sentence. Keep "
-    "every fact, every number, every tag such as <P1> and their order. Add nothing: no feeling, no relation, no guess."
+    "You polish plain sentences about a photo. Say each in other words, as one fluent English sentence. Keep every "
+    "fact, every number, every tag such as <P1> and their order. Add nothing: no feeling, no relation, no guess."
 )
 _EXAMPLE: Final = (
-    "1. <P1>, a man of about 40 in a red top, is on the left, smiling.\n"
-    "2. It seems that <P1> and <P2> have their hands together.\n"
-    "Rewritten 1: <P1> on the left is a smiling man of about 40 in a red top.\n"
-    "Rewritten 2: <P1> and <P2> seem to have their hands together.\n"
+    "Plain: <P7>, a man of about 40 in a red top, is on the left, smiling.\n"
+    "Fluent: <P7>, a smiling man of about 40, is on the left in a red top.\n\n"
+    "Plain: It seems that <P7> and <P8> have their hands together.\n"
+    "Fluent: <P7> and <P8> seem to have their hands together.\n\n"
+    "Plain: <P8>, a girl of about 12, is between <P7> and <P9>, next to a dog (<O3>).\n"
+    "Fluent: <P8> is a girl of about 12 between <P7> and <P9>, next to a dog (<O3>).\n\n"
+    "Now the next ones."
 )
 _HEDGES: Final = frozenset(("seem", "perhap", "apparent", "possib", "appear", "maybe", "likel"))
 _FREE: Final = re.compile(
@@ -36,14 +39,12 @@ _SENTENCE: Final = re.compile(r"\s*(.+?[.!?])(?=\s|$)", re.DOTALL)
 def fuse(model: LanguageModel[PrefixT], sentences: Sequence[str]) -> FusionResponse:
     """The sentences, each rewritten by the model where that is faithful, else as it was."""
     frame = model.chat_frame
-    numbered = "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
-    prefix = model.read(
-        [frame.before_system, _SYSTEM, frame.before_user, f"{_EXAMPLE}\n{numbered}\n", frame.before_answer]
-    )
+    prefix = model.read([frame.before_system, _SYSTEM, frame.before_user, _EXAMPLE, frame.before_answer])
     try:
-        # Left free, a small model drops the tags: it goes on from the first one.
+        # Each plain sentence stands right before its rewriting; left free, a small model drops the tags, so it goes on
+        # from the first one.
         starts = [f" <{_names(plain)[0]}>" if _names(plain) else "" for plain in sentences]
-        beginnings = [f"Rewritten {number}:{start}" for number, start in enumerate(starts, start=1)]
+        beginnings = [f"Plain: {plain}\nFluent:{start}" for plain, start in zip(sentences, starts, strict=True)]
         texts = model.generate(prefix, beginnings, MAX_NEW_TOKENS, lambda text: _first(text) is not None)
     finally:
         model.release(prefix)

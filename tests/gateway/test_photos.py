@@ -191,6 +191,13 @@ class TestGraphs:
         read = ElementTree.fromstring(drawn.content)  # noqa: S314 - our own
         assert any(one.text == "<script>alert(1)</script> 50%" for one in read.iter())
 
+    def test_a_character_that_no_xml_may_hold_is_replaced(self, stack: Stack):
+        edge = {"source": "P1", "target": "P2", "label": "fri\x00ends", "probability": 0.5}
+        nodes = [{"id": "P1", "box": None}, {"id": "P2", "box": None}]
+        drawn = stack.http.post("/v1/graphs", json={"nodes": nodes, "edges": [edge]})
+        read = ElementTree.fromstring(drawn.content)  # noqa: S314 - our own
+        assert any(one.text == "fri\ufffdends 50%" for one in read.iter())
+
     @pytest.mark.parametrize(
         ("edge", "param"),
         [({"target": "P9"}, None), ({"target": "Bob"}, "edges.0.target"), ({"probability": 2}, "edges.0.probability")],
