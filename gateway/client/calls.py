@@ -173,9 +173,9 @@ def verify(video: Media) -> Call[VerdictView]:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def upload(file: Media, *, expires_in_s: int | None = None) -> Call[FileView]:
-    """Keep a file for several jobs."""
-    form = {"expires_in_s": expires_in_s}
+def upload(file: Media | None = None, *, url: str | None = None, expires_in_s: int | None = None) -> Call[FileView]:
+    """Keep a file for several jobs, or what is at a ``url`` where the operator allows that."""
+    form = {"url": url, "expires_in_s": expires_in_s}
     return Call("POST", "/v1/files", answer(FileView), files={"file": file}, form=form, repeatable=False)
 
 
