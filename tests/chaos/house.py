@@ -39,7 +39,7 @@ _UVICORN = [sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level", "
 _CELERY = [sys.executable, "-m", "celery", "--app", "tests.chaos.worker", "worker", "--loglevel", "WARNING"]
 
 
-def wait_for(look: Callable[[], T], limit_s: float = 60.0) -> T:
+def wait_for(look: Callable[[], T], limit_s: float = 120.0) -> T:
     """The first true answer of ``look``."""
     deadline = time.monotonic() + limit_s
     while not (found := look()):
@@ -90,8 +90,14 @@ class House:
         wait_for(lambda: self.answering_workers() >= len(self.workers), limit_s)
 
     def gateway_is_ready(self) -> bool:
+        return self._is_ready(str(self.http.base_url))
+
+    def service_is_ready(self) -> bool:
+        return self._is_ready(self.settings.talkinghead_url)
+
+    def _is_ready(self, url: str) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return self.http.get("/readyz").is_success
+            return self.http.get(f"{url.rstrip('/')}/readyz").is_success
         return False
 
     def answering_workers(self) -> int:
@@ -124,11 +130,11 @@ class House:
         engine.dispose()
         return found
 
-    def wait(self, job_id: str, *, status: str | None = None, limit_s: float = 60) -> Any:
+    def wait(self, job_id: str, *, status: str | None = None, limit_s: float = 120) -> Any:
         """The row as soon as the job has this status (default: finished)."""
         return wait_for(lambda: (r := self.row(job_id)).status in ([status] if status else TERMINAL) and r, limit_s)
 
-    def wait_taken_up(self, job_id: str, after: Any, limit_s: float = 60) -> None:
+    def wait_taken_up(self, job_id: str, after: Any, limit_s: float = 120) -> None:
         """Until the job goes on: another worker has it than had it in the row ``after``, or it is finished."""
         wait_for(lambda: (r := self.row(job_id)).fence > after.fence or r.status in TERMINAL, limit_s)
 
@@ -188,7 +194,7 @@ class House:
 
     # --- what must hold afterwards -----------------------------------------------------------------------------------
 
-    def settle(self, job_ids: list[str], limit_s: float = 120) -> Counter[str]:
+    def settle(self, job_ids: list[str], limit_s: float = 240) -> Counter[str]:
         """Wait for all jobs; check that each has one end, one result and one message -> how many ended how."""
         wait_for(lambda: all(row.status in TERMINAL for row in self.rows(job_ids)), limit_s)
         rows = {row.id: row for row in self.rows(job_ids)}
