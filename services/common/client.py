@@ -13,6 +13,9 @@ TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 """A segment on a slow CPU takes tens of seconds; a connection on the same network does not."""
 
 _READY_TIMEOUT_S: Final = 2.0
+_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""uvicorn closes a connection that was idle for 5 s, which is httpx's own expiry, too: a request sent at that moment
+would be lost."""
 
 
 class ServiceClient:
@@ -24,7 +27,7 @@ class ServiceClient:
     name: str
 
     def __init__(self, url: str) -> None:
-        transport = httpx.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS)
+        transport = httpx.AsyncHTTPTransport(limits=_LIMITS, socket_options=SOCKET_OPTIONS)
         self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, transport=transport)
 
     async def ready(self) -> bool:

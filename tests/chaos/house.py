@@ -8,9 +8,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
@@ -247,7 +248,12 @@ class House:
 
 
 @contextlib.contextmanager
-def house(folder: Path, database_url: str | None, network: Network | None = None) -> Iterator[House]:
+def house(
+    folder: Path,
+    database_url: str | None,
+    network: Network | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({"max_unfinished_jobs": 2000}),
+) -> Iterator[House]:
     """Its broker, database and service lie behind ``network``, where there is one."""
     data_dir = folder / "data"
     data_dir.mkdir(exist_ok=True)
@@ -261,7 +267,8 @@ def house(folder: Path, database_url: str | None, network: Network | None = None
         url = sa.make_url(database_url)
         host, port = network.door(url.port or 5432).split(":")
         near_url, database_url = url, url.set(host=host, port=int(port)).render_as_string(hide_password=False)
-    settings = GatewaySettings(
+    made_settings = GatewaySettings(
+        **settings,
         data_dir=data_dir,
         database_url=database_url,
         redis_url=f"redis://{at(broker_port)}/0",
@@ -270,15 +277,14 @@ def house(folder: Path, database_url: str | None, network: Network | None = None
         talkinghead_url=service_url,
         keys_required=False,
         loopback_urls=True,
-        max_unfinished_jobs=2000,
         early_check_s=2,
         segment_frames=10,
     )
     # What the test itself looks at lies on this side.
-    near = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{broker_port}/0"})
+    near = made_settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{broker_port}/0"})
     if database_url is not None and network is not None:
         near = near.model_copy(update={"database_url": near_url.render_as_string(hide_password=False)})
-    told = {f"RACONTEUR_{name.upper()}": str(value) for name, value in settings if value is not None}
+    told = {f"RACONTEUR_{name.upper()}": str(value) for name, value in made_settings if value is not None}
     told |= {"OMP_NUM_THREADS": "1"}
     valkey = [str(get_binary_path()), "--port", str(broker_port), "--bind", "127.0.0.1", "--save", ""]
     persistent = ["--appendonly", "yes", "--appendfsync", "everysec", "--dir", str(folder)]
