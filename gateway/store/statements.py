@@ -17,8 +17,7 @@ _JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERN
 _FILE_COLUMNS: Final = [column for column in FILES.c if column.name != "owner"]
 
 
-def select_job() -> sa.Select[Any]:
-    """All that ``Job`` holds; the queue position counts from 1 among the waiting jobs, oldest first."""
+def _selected_job() -> sa.Select[Any]:
     other = JOBS.alias()
     ahead = (
         sa.select(sa.func.count())
@@ -28,6 +27,15 @@ def select_job() -> sa.Select[Any]:
     )
     position = sa.case((JOBS.c.status == JobStatus.QUEUED, ahead)).label("queue_position")
     return sa.select(*_JOB_COLUMNS, position)
+
+
+_JOB: Final = _selected_job()
+"""Made once: it takes longer to make than to run."""
+
+
+def select_job() -> sa.Select[Any]:
+    """All that ``Job`` holds; the queue position counts from 1 among the waiting jobs, oldest first."""
+    return _JOB
 
 
 def job_of(row: sa.Row[Any]) -> Job:

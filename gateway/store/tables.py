@@ -41,6 +41,7 @@ JOBS: Final = sa.Table(
     sa.Column("retention_s", sa.Double),
     sa.Index("jobs_by_status", "status", "id"),
     sa.Index("jobs_by_owner", "owner", "id"),
+    sa.Index("jobs_by_owner_status", "owner", "status"),
     sa.Index("jobs_by_change", "owner", "changed_at"),
 )
 

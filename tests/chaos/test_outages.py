@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.chaos.house import House, house, wait_for
 from tests.chaos.network import Network, can_be_cut, network
@@ -82,11 +83,20 @@ def far(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A house whose broker, service and PostgreSQL lie behind a network."""
     if os.geteuid() != 0 or not can_be_cut():
         pytest.skip("only root on Linux may cut a network")
-    url = POSTGRES if request.param == "postgresql" else None
-    if url:
-        empty(url)
+    url = in_schema(str(POSTGRES), "far") if request.param == "postgresql" else None
     with network() as between, house(tmp_path_factory.mktemp("far"), url, between) as made:
         yield made, between
+
+
+def in_schema(url: str, name: str) -> str:
+    """An empty place of its own in the database: two houses must not take each other's jobs."""
+    engine = sa.create_engine(url)
+    with engine.begin() as sql:
+        sql.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+    engine.dispose()
+    there = sa.make_url(url).update_query_dict({"options": f"-csearch_path={name}"})
+    empty(there.render_as_string(hide_password=False))
+    return there.render_as_string(hide_password=False)
 
 
 @pytest.mark.parametrize("seconds", [5, 30])

@@ -11,7 +11,7 @@ def test_columns_that_came_later_are_added_and_what_was_there_is_kept(store: Sto
     store.database.of(LOCAL).submit(NewJob(id=new_id(), kind="video", input={}, fingerprint="f"))
     engine = sa.create_engine(store.url)
     with engine.begin() as sql:
-        for index in ("jobs_by_owner", "jobs_by_change"):
+        for index in ("jobs_by_owner", "jobs_by_owner_status", "jobs_by_change"):
             sql.execute(sa.text(f"DROP INDEX {index}"))
         sql.execute(sa.text("ALTER TABLE jobs DROP COLUMN owner"))
     engine.dispose()
