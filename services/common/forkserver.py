@@ -33,6 +33,7 @@ _STATUS: Final = struct.Struct("<i")
 
 def serve(requests: socket.socket) -> None:
     """Until the other end of ``requests`` is closed, which ends all children, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then closes the socket
     ended, wakeup = socket.socketpair()
     for end in (ended, wakeup):
         end.setblocking(False)

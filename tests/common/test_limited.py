@@ -284,6 +284,23 @@ def test_children_that_are_given_up_leave_no_process():
     pytest.fail(f"children left: {left.read_text()}")
 
 
+def test_no_process_outlives_a_service_that_is_killed():
+    code = (
+        "import os, signal; from services.common import limited; from services.common.pictures import read_picture\n"
+        "try: read_picture(b'no picture', param='photo')\n"
+        "except Exception: print(limited._server._running[0].pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    service = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
+    server = Path(f"/proc/{int(service.stdout)}")
+
+    assert service.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while server.exists() and "Z" not in server.joinpath("stat").read_text().split(")")[1]:
+        assert time.monotonic() < deadline, "the server of children is still there"
+        Limited(read)(b"", 1, param="photo")
+
+
 def test_children_need_no_library_that_their_service_lacks():
     """PyAV is not in the image of a service that reads pictures alone."""
     code = "import sys, services.common.pictures, services.common.forkserver; sys.exit('av' in sys.modules)"
