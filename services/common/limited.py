@@ -135,6 +135,11 @@ class _Server:
                 socket.send_fds(self._started(), [b"\0"], passed)
         return channel, line
 
+    def start(self) -> None:
+        """Ahead of the first child, which then need not wait until the libraries are loaded."""
+        with self._lock:
+            self._started()
+
     def stop(self) -> None:
         """And all children with it."""
         if self._running is not None:
@@ -161,6 +166,7 @@ class _Server:
 
 
 _server: Final = _Server()
+start: Final = _server.start
 atexit.register(_server.stop)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, FastAPI, File, Form, Request, Response
 from pydantic import BaseModel, ValidationError
 
+from services.common import limited
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
@@ -112,6 +113,7 @@ def _parsed(kind: type[Options], options: str) -> Options:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = perception_settings()
     app.state.runner = ModelRunner(settings.queue_length)
+    limited.start()
     # In a thread: /livez answers while the models load, and /readyz says so.
     app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_perception, settings)
     try:

@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO, Final, NoReturn, TypeVar
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel, ValidationError
 
+from services.common import limited
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
 from services.common.runner import ModelRunner, Stop
@@ -110,6 +111,7 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        limited.start()
         loading = asyncio.create_task(asyncio.to_thread(service.load))
         erasing = asyncio.create_task(service.erase_idle_inputs())
         yield
