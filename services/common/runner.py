@@ -1,4 +1,4 @@
-"""One model, one thread: requests take turns, a bounded number waits, and work stops when its caller is gone."""
+"""Requests take turns at a model, a bounded number waits, and work stops when its caller is gone."""
 
 import asyncio
 import threading
@@ -42,12 +42,15 @@ class Stop:
 
 
 class ModelRunner:
-    """Runs work of one model in one thread, in order of arrival; at most ``queue_length`` requests wait."""
+    """Runs work in order of arrival; at most ``queue_length`` requests wait.
 
-    def __init__(self, queue_length: int) -> None:
+    One thread, unless the work is made for ``threads`` of them.
+    """
+
+    def __init__(self, queue_length: int, threads: int = 1) -> None:
         self._queue_length = queue_length
         self._waiting = 0
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="model")
 
     async def run(self, caller: Caller, work: Callable[[Stop], T]) -> T:
         """``work(stop)`` in the model's thread. Raises ``overloaded`` (503) when too many requests wait already."""

@@ -112,7 +112,8 @@ def _parsed(kind: type[Options], options: str) -> Options:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = perception_settings()
-    app.state.runner = ModelRunner(settings.queue_length)
+    threads = settings.photos_at_once if settings.asks_a_model_that_sees else 1
+    app.state.runner = ModelRunner(settings.queue_length, threads)
     limited.start()
     # In a thread: /livez answers while the models load, and /readyz says so.
     app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_perception, settings)

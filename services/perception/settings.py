@@ -27,6 +27,14 @@ class PerceptionSettings(ServiceSettings):
     leave_out_sensitive: bool = Field(False, description="never judge by a label that is flagged as sensitive")
     grid_points: int = Field(32, ge=1, le=64, description="of SAM's automatic masks, across and down")
 
+    photos_at_once: int = Field(
+        4, ge=1, le=64, description="worked on together where a vision-language model answers; they share its batches"
+    )
+
+    @property
+    def asks_a_model_that_sees(self) -> bool:
+        return self.perception_profile != "tiny" or self.vlm is not None or self.vlm_url is not None
+
     @model_validator(mode="after")
     def _one_model(self) -> Self:
         if (self.vlm_url is None) != (self.vlm_model is None):

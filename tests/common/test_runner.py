@@ -64,3 +64,12 @@ async def test_a_caller_that_left_while_waiting_costs_nothing() -> None:
         await second
     await first
     assert ran == []
+
+
+async def test_work_made_for_several_threads_runs_at_once() -> None:
+    both = threading.Barrier(2)
+    runner = ModelRunner(4, threads=2)
+    try:
+        await asyncio.gather(*(runner.run(Connection(), lambda stop: both.wait(20)) for _ in range(2)))
+    finally:
+        runner.close()

@@ -9,7 +9,7 @@ import pytest_asyncio
 from services.common.errors import ProblemError
 from services.perception.app import app
 from services.perception.client import PerceptionClient
-from services.perception.schemas import StoryOptions
+from services.perception.schemas import PhotoOptions, StoryOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,6 +35,10 @@ async def test_options_reach_the_service(client: PerceptionClient, friends_jpeg:
     (person,) = story.people
     assert person.box == (662, 256, 985, 667) and person.mask is not None
     assert "age" in person.attributes and "gender" not in person.attributes
+
+
+async def test_an_overlay_comes_as_it_was_drawn(client: PerceptionClient, friends_jpeg: bytes):
+    assert (await client.overlay(friends_jpeg, PhotoOptions())).startswith(b"\x89PNG")
 
 
 async def test_the_services_problem_is_raised_with_its_code(client: PerceptionClient):

@@ -49,10 +49,11 @@ def marked(pixels: Pixels, marks: Sequence[Mark]) -> Pixels:
             _tint(drawn, mark.mask, colour(mark.symbol))
     picture = Image.fromarray(drawn)
     canvas = ImageDraw.Draw(picture)
-    thick = max(1, round(max(width, height) / 350))
+    size = (width * height) ** 0.5
+    thick = max(1, round(size / 290))
     for mark in ordered:
         canvas.rectangle(_inside(mark.box, width, height), outline=colour(mark.symbol), width=thick)
-    font = ImageFont.load_default(max(10, round(max(width, height) / 45)))
+    font = ImageFont.load_default(max(10, round(size / 37)))
     taken: list[tuple[float, float, float, float]] = []
     for mark in reversed(ordered):
         taken.append(_label(canvas, mark, font, thick=thick, size=(width, height), taken=taken))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from services.common.errors import ProblemError
 from services.perception.ask.endpoint import Endpoint
+from services.perception.ask.together import Together
 from services.perception.ask.vision_language import VisionLanguageModel
 from services.perception.hub.source import Checkpoint, HubEntry, load_hub_registry
 from services.perception.settings import PerceptionSettings
@@ -47,8 +48,8 @@ def load_vision_language(settings: PerceptionSettings) -> VisionLanguageModel | 
                 f"vlm: {checkpoint.name} is a BLIP, whose captions are another network; use the profile small",
                 param="vlm",
             )
-        return Answerer(Blip.load(checkpoint, captions))
-    return Answerer(Blip2.load(checkpoint) if kind == "blip-2" else Chat.load(checkpoint))
+        return Together(Answerer(Blip.load(checkpoint, captions)))
+    return Together(Answerer(Blip2.load(checkpoint) if kind == "blip-2" else Chat.load(checkpoint)))
 
 
 def _checkpoint(settings: PerceptionSettings, source: str | None, role: str) -> Checkpoint | None:
