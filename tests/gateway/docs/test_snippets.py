@@ -27,7 +27,8 @@ PARSED_ONLY = {
     "./run demo": "installs packages and loads the real models",
     "RACONTEUR_LLM=http": "starts the stack with a language model that is elsewhere",
     "docker compose": "needs a Docker engine and builds images",
-    "python -m services.reasoning search": "loads the real language model and runs for hours",
+    "kubectl": "needs a Kubernetes cluster",
+    "python -m services.": "a service's own verb: loads the real models, runs for minutes to hours",
 }
 """What a block says -> why it is not run."""
 
@@ -54,7 +55,7 @@ def test_every_block_is_of_a_language_that_is_run_or_only_shown():
 def test_nothing_is_excused_that_is_not_there_and_most_is_run():
     assert all(any(words in block.text for block in BLOCKS) for words in PARSED_ONLY)
     excused = [block for block in BLOCKS if reason_not_to_run(block)]
-    assert len(excused) <= 6 and len(BLOCKS) - len(excused) >= 11
+    assert len(excused) <= len(BLOCKS) / 2 and len(BLOCKS) - len(excused) >= 11
 
 
 @needs_tools
