@@ -19,7 +19,6 @@ def load_segmenter(settings: PerceptionSettings) -> "SamSegmenter | None":
     checkpoint = _checkpoint(settings, settings.segmenter, "segmenter")
     if checkpoint is None:
         return None
-    _need_transformers()
     from services.perception.segment.promptable import PromptableNetwork  # noqa: PLC0415 - torch, of the extra
     from services.perception.segment.sam import SamSegmenter  # noqa: PLC0415
 
@@ -33,7 +32,6 @@ def load_vision_language(settings: PerceptionSettings) -> VisionLanguageModel | 
     checkpoint = _checkpoint(settings, settings.vlm, "questions")
     if checkpoint is None:
         return None
-    _need_transformers()
     from services.perception.ask.answering import Answerer  # noqa: PLC0415 - torch, of the extra
     from services.perception.ask.families.blip import Blip  # noqa: PLC0415
     from services.perception.ask.families.blip2 import Blip2  # noqa: PLC0415
@@ -53,10 +51,13 @@ def load_vision_language(settings: PerceptionSettings) -> VisionLanguageModel | 
 
 
 def _checkpoint(settings: PerceptionSettings, source: str | None, role: str) -> Checkpoint | None:
-    """What the caller names, else the profile's."""
+    """What the caller names, else the profile's; None where neither names one."""
+    entry = _entries(settings).get(role)
+    if source is None and entry is None:
+        return None
+    _need_transformers()
     if source is not None:
         return Checkpoint.named(source, settings.cache_dir, param={"questions": "vlm"}.get(role, role))
-    entry = _entries(settings).get(role)
     return None if entry is None else Checkpoint.of_entry(entry, settings.cache_dir)
 
 

@@ -1,5 +1,6 @@
 """Profiles and settings -> stages, with random checkpoints of the real classes on the example photo."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ def test_a_profile_whose_models_are_nowhere_says_which(tmp_path: Path, monkeypat
     with pytest.raises(ProblemError, match="facebook/sam-vit-base") as caught:
         loaded(tmp_path, perception_profile="small")
     assert caught.value.code == "model_unavailable"
+
+
+def test_without_the_extra_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for settings in ({"perception_profile": "small"}, {"vlm": str(tmp_path)}, {"segmenter": str(tmp_path)}):
+        with pytest.raises(ProblemError, match=r"raconteur\[vision\]") as caught:
+            loaded(tmp_path, **settings)
+        assert caught.value.code == "model_unavailable"
+    assert loaded(tmp_path).asker is not None  # tiny does without
 
 
 def test_an_endpoint_needs_no_torch_and_no_network_to_be_named(tmp_path: Path):
