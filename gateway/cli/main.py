@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from gateway.annotations import LABELS, read_annotations
 from gateway.cli import options, show
 from gateway.cli.audit import audit_app
 from gateway.cli.jobs import jobs_app
@@ -88,6 +89,39 @@ def relate(
         with show.waiting("looking and thinking"):
             told = client.relations(photo, pairs=asked, boxes=given, taxonomy=labels)
         show.answer(as_json, show.relations_json(told), show.print_relations)
+
+
+@app.command("label-stories")
+def label_stories(
+    annotations: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="list of PIPA or PISC: ten columns a line")
+    ],
+    photos: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="folder of the photos that it names")],
+    taxonomy: Annotated[options.Builtin, typer.Option(help="whose label numbers the list has")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the JSON lines to write")] = Path("stories.jsonl"),
+) -> None:
+    """Tell annotated photos as labelled stories, to evaluate on and to search prompts with."""
+    options.check_folder(output, "--output")
+    with show.reporting(), connected(show.TOLD) as client:
+        listed = read_annotations(annotations, LABELS[taxonomy])
+        lines, missing, alike = 0, 0, 0
+        with output.open("w", encoding="utf-8") as file:
+            for number, photo in enumerate(listed, start=1):
+                path = photos / photo.image
+                if not path.is_file():
+                    missing += 1
+                    continue
+                with show.waiting(f"photo {number} of {len(listed)}"):
+                    seen = client.story(path, boxes=photo.boxes)
+                stories = photo.stories(seen.people, seen.story)
+                lines += len(stories)
+                alike += len(photo.pairs) - len(stories)
+                file.writelines(f"{story.model_dump_json()}\n" for story in stories)
+        show.OUT.print(f"{lines} labelled stories of {len(listed) - missing} photos")
+        if missing:
+            show.TOLD.print(f"[yellow]warning[/]: {missing} photos are not in the folder")
+        if alike:
+            show.TOLD.print(f"[yellow]warning[/]: the people of {alike} pairs could not be told apart")
 
 
 @app.command()

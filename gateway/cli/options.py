@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from services.talkinghead.schemas import Sampler
 
 _BOXES: Final = TypeAdapter(list[Box])
 
+Builtin = Literal["pisc", "pipa"]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 Photo = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JPEG, PNG or WebP")]
 Boxes = Annotated[

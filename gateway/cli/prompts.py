@@ -1,6 +1,6 @@
 """``raconteur prompts``: which wording of the question answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,12 +9,11 @@ from gateway.cli.stack import connected
 
 prompts_app = typer.Typer(help="See which prompt answers, and let another one.", no_args_is_help=True)
 
-Builtin = Literal["pisc", "pipa"]
-
 
 @prompts_app.command("list")
 def list_prompts(
-    taxonomy: Annotated[Builtin | None, typer.Option(help="of this one alone")] = None, as_json: options.AsJson = False
+    taxonomy: Annotated[options.Builtin | None, typer.Option(help="of this one alone")] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Your prompts, newest first. Where none is active, the one that ships answers."""
     with show.reporting(), connected(show.TOLD) as client:
@@ -32,7 +31,7 @@ def activate(
 
 @prompts_app.command("rollback")
 def roll_back(
-    taxonomy: Annotated[Builtin, typer.Argument(help="of which taxonomy")], as_json: options.AsJson = False
+    taxonomy: Annotated[options.Builtin, typer.Argument(help="of which taxonomy")], as_json: options.AsJson = False
 ) -> None:
     """Undo the last activation: the prompt before it answers again."""
     with show.reporting(), connected(show.TOLD) as client:

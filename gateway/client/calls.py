@@ -77,6 +77,7 @@ def relations(
     taxonomy: str | Taxonomy = "pisc",
     explain: bool | None = None,
     abstain_below: float | None = None,
+    coverage: float | None = None,
     leave_out_sensitive: bool | None = None,
 ) -> Call[RelationsAnswer]:
     """How the people of a photo, or of a story, relate; ``taxonomy`` is pisc, pipa or an own one."""
@@ -89,6 +90,7 @@ def relations(
         "taxonomy": taxonomy,
         "explain": explain,
         "abstain_below": abstain_below,
+        "coverage": coverage,
         "leave_out_sensitive": leave_out_sensitive,
     }
     return Call("POST", "/v1/relations", answer(RelationsAnswer), files={"photo": photo}, form=form)

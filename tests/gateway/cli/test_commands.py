@@ -192,3 +192,13 @@ def test_a_story_comes_with_an_overlay_on_wish(raconteur: Callable[..., Result],
 def test_an_overlay_into_no_folder_is_refused_before_anything_is_asked(raconteur: Callable[..., Result]):
     refused = raconteur("story", "people.png", "--overlay", "nowhere/out.png")
     assert refused.exit_code == 2 and "nowhere/out.png" in refused.stderr
+
+
+def test_an_annotated_photo_becomes_labelled_stories(raconteur: Callable[..., Result], folder: Path):
+    (folder / "list.txt").write_text("people.png 0 0 1 9 1 0 2 9 1\nlost.jpg 0 0 5 5 5 0 9 9 1\n")
+    result = raconteur("label-stories", "list.txt", ".", "--taxonomy", "pisc", "-o", "stories.jsonl")
+    assert result.exit_code == 0 and "1 labelled stories of 1 photos" in result.stdout
+    assert "1 photos are not in the folder" in result.stderr
+    (story,) = map(json.loads, (folder / "stories.jsonl").read_text().splitlines())
+    assert (story["pair"], story["label"], story["image"]) == (["P1", "P2"], "family", "people.png")
+    assert "<P1>" in story["story"]
