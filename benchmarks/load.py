@@ -1,7 +1,7 @@
 """What the gateway costs and bears: real gateway, Valkey, SQLite and workers before services that answer at once.
 
-    .venv/bin/python benchmarks/load.py                      overhead, submissions, a long queue, followers
-    .venv/bin/python benchmarks/load.py --soak-minutes 60    ... and an hour of jobs, looking at what grows
+    .venv/bin/python -m benchmarks.load                      overhead, submissions, a long queue, followers
+    .venv/bin/python -m benchmarks.load --soak-minutes 60    ... and an hour of jobs, looking at what grows
 
 ``cpu_ms`` is processor time of the process that serves, for each request: it says the same on a busy machine. Times by
 the clock do not; measure them on an idle one.
@@ -27,7 +27,7 @@ from tests.gateway.fakes import CONSENT, picture, wav
 
 Call = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
+TICKS: Final = os.sysconf("SC_CLK_TCK")
 _QUESTION: Final = {"story": "<P1> stands there. <P2> stands there.", "pairs": [["P1", "P2"]], "taxonomy": "pisc"}
 _FOLLOWERS: Final = 50
 _FOLLOWED: Final = 10
@@ -73,7 +73,7 @@ async def overhead(place: House, rate: float, seconds: float) -> dict[str, Any]:
             took[url] += await _at_rate(client, lambda c, url=url: c.post(url, json=_QUESTION), rate, 1.0)  # type: ignore[misc]
             cpu[url] += _cpu_s(servers[url]) - before
     told = {
-        name: _quantiles(took[url]) | {"cpu_ms": round(cpu[url] / len(took[url]) * 1000, 2)}
+        name: quantiles(took[url]) | {"cpu_ms": round(cpu[url] / len(took[url]) * 1000, 2)}
         for name, url in (("service", bare), ("gateway", through))
     }
     return told | {"added": {name: round(told["gateway"][name] - told["service"][name], 2) for name in ("p50", "p99")}}
@@ -109,7 +109,7 @@ async def long_queue(place: House, seconds: float) -> dict[str, Any]:
             took, cpu, until = [], _cpu_s(place.gateway), time.perf_counter() + seconds / 2
             while time.perf_counter() < until:
                 took.append(await _timed(client, lambda c, path=path: c.get(path)))  # type: ignore[misc]
-            told[name] = _quantiles(took) | {"cpu_ms": round((_cpu_s(place.gateway) - cpu) / len(took) * 1000, 2)}
+            told[name] = quantiles(took) | {"cpu_ms": round((_cpu_s(place.gateway) - cpu) / len(took) * 1000, 2)}
     return told
 
 
@@ -195,7 +195,7 @@ async def _timed(client: httpx.AsyncClient, call: Call) -> float:
     return time.perf_counter() - began
 
 
-def _quantiles(took_s: list[float]) -> dict[str, float]:
+def quantiles(took_s: list[float]) -> dict[str, float]:
     """p50 and p99 in milliseconds."""
     cuts = statistics.quantiles(took_s, n=100)
     return {"p50": round(cuts[49] * 1000, 2), "p99": round(cuts[98] * 1000, 2), "calls": len(took_s)}
@@ -208,7 +208,7 @@ def _folder(process: Process, name: str) -> Path:
 def _cpu_s(process: Process) -> float:
     """Processor seconds that a process has used, its threads included."""
     fields = _folder(process, "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _rss_mb(process: Process) -> float:

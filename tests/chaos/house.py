@@ -131,9 +131,12 @@ class House:
         engine.dispose()
         return found
 
-    def wait(self, job_id: str, *, status: str | None = None, limit_s: float = 120) -> Any:
-        """The row as soon as the job has this status (default: finished)."""
-        return wait_for(lambda: (r := self.row(job_id)).status in ([status] if status else TERMINAL) and r, limit_s)
+    def wait(self, job_id: str, *, limit_s: float = 120) -> Any:
+        """The row as soon as the job is finished."""
+        return wait_for(lambda: (r := self.row(job_id)).status in TERMINAL and r, limit_s)
+
+    def wait_for_one_to_run(self, job_ids: list[str]) -> None:
+        wait_for(lambda: any(row.status == "running" for row in self.rows(job_ids)))
 
     def wait_taken_up(self, job_id: str, after: Any, limit_s: float = 120) -> None:
         """Until the job goes on: another worker has it than had it in the row ``after``, or it is finished."""

@@ -24,7 +24,7 @@ _DISK = "size=24m"
 def test_a_broker_that_is_wiped_in_the_middle(place: House, recovered: Recovered):
     place.start(segment_s=0.2)
     jobs = [place.submit() for _ in range(10)]
-    place.wait(jobs[0], status="running")
+    place.wait_for_one_to_run(jobs)
     began = time.monotonic()
     place.wipe_broker()
 
@@ -105,7 +105,7 @@ def test_a_network_that_is_cut(far: tuple[House, Network], seconds: int, recover
     between.heal()
     place.start(segment_s=0.5)
     jobs = [place.submit(seconds=2.0) for _ in range(3)]
-    place.wait(jobs[0], status="running")
+    place.wait_for_one_to_run(jobs)
     between.cut()
     began = time.monotonic()
     wait_for(lambda: not place.gateway_is_ready(), 30)
