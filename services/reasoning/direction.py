@@ -19,7 +19,13 @@ def first_has_first_role(
     role, is in both and drops out.
     """
     symbols = [f"<{symbol}>" for symbol in pair]
-    questions = [f"{question(*order)} {label}. The {role} is" for role in roles for order in (pair, pair[::-1])]
-    rows = model.label_logprobs(story, questions, symbols)  # (2 roles x 2 orders, 2 people)
-    lead = (rows[:, 0] - rows[:, 1]).reshape(2, 2).mean(axis=1)  # of pair[0], per role
+    leads = []
+    for order in (pair, pair[::-1]):
+        told = model.read([f"{question(*order)} {label}."], story)
+        try:
+            rows = model.label_logprobs(told, [f" The {role} is" for role in roles], symbols)  # (2 roles, 2 people)
+        finally:
+            model.release(told)
+        leads.append(rows[:, 0] - rows[:, 1])
+    lead = np.mean(leads, axis=0)  # of pair[0], per role
     return float(1 / (1 + np.exp(-(lead[0] - lead[1]) / 2)))

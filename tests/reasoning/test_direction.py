@@ -21,7 +21,9 @@ class RoleModel(FakeModel):
     def label_logprobs(self, prefix: FakePrefix, questions, labels):
         if not all(re.fullmatch(r"<P\d+>", label) for label in labels):
             return super().label_logprobs(prefix, questions, labels)
-        return np.array([[self._weight(question, label) for label in labels] for question in questions])
+        return np.array(
+            [[self._weight(prefix.pieces[-1] + question, label) for label in labels] for question in questions]
+        )
 
     def _weight(self, question: str, label: str) -> float:
         role = question.rsplit("The ", 1)[1].removesuffix(" is")
