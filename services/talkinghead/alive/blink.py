@@ -24,16 +24,19 @@ _EYES: Final = (((36, 37, 38, 39), (36, 41, 40, 39)), ((42, 43, 44, 45), (42, 47
 """Upper and lower lid of each eye, corner to corner."""
 _LID_OVER_OPENING: Final = 0.55
 """How far above the eye the skin is that follows, in eye openings: the lid's fold, not the brow."""
-_LASH_OVER_OPENING: Final = 0.13
+_LASH_OVER_OPENING: Final = 0.16
 """What moves as a whole at the lid's edge."""
 _LID_ABOVE: Final = 0.15
 """Landmarks lie on the lower edge of the lashes, or in the iris: the lid begins this far above, in eye openings."""
-_LID_BELOW: Final = 0.22
+_LID_BELOW: Final = 0.3
 """And the lower lid's rim lies this far below its landmarks."""
-_BEYOND_CORNERS: Final = 1.12
+_BEYOND_CORNERS: Final = 1.16
 """The lid's arch over the distance of the corners."""
-_SOFTENED: Final = 0.12
-"""Blur of the stretched skin, in eye openings."""
+_SKIN_AT: Final = (0.75, 0.35)
+"""Where the colours of a closed lid come from, in eye openings: above the open eye, over its fold, and below it. What
+lies between, stretched, would be shadow, lashes and iris."""
+_SOFTENED: Final = 0.2
+"""Blur of these colours, in eye openings."""
 _SHUT_BELOW: Final = 0.14
 """Opening over width of an eye that is closed already, or that squints: nothing is left to close."""
 
@@ -117,23 +120,30 @@ class Eyelid:
         drawn_here = (above > 0) & (above < fold + drop) & (self.opening > 0)
         back = np.where(drawn_here, np.minimum(skin, drop), 0).astype(np.float32)  # the lashes go down as they are
         region = frame[self.rows, self.columns]
-        y, x = np.mgrid[0 : region.shape[0], 0 : region.shape[1]].astype(np.float32)
-        sharp, soft = (
-            cv2.remap(
-                source,
-                x - back * self.down[0],
-                y - back * self.down[1],
-                cv2.INTER_CUBIC,
-                borderMode=cv2.BORDER_REPLICATE,
-            ).astype(np.float32)
-            for source in (region, cv2.GaussianBlur(region, (0, 0), _SOFTENED * float(self.opening.max())))
+        soft = cv2.GaussianBlur(region, (0, 0), _SOFTENED * float(self.opening.max()))
+        sharp = self._moved(region, back)
+        over, under = (
+            self._moved(soft, self.below - height)
+            for height in (
+                self.upper - _SKIN_AT[0] * self.opening,
+                self.upper + (1 + _SKIN_AT[1]) * self.opening,
+            )
         )
-        # a stretch shows as streaks: soft between the fold and the lashes, which both stay sharp
+        way = np.clip(above / np.maximum(fold + drop, 1e-6), 0, 1)[..., None]
+        skin_colour = over + way * way * (3 - 2 * way) * (under - over)
+        # plain skin between the fold and the lashes, which both stay as they are
         to_edge = fold + drop - above
-        softness = np.clip(np.minimum(above / np.maximum(fold, 1e-6), to_edge / np.maximum(lash, 1e-6) - 0.5), 0, 1)
-        drawn = sharp + softness[..., None] * (soft - sharp)
+        softness = np.clip(np.minimum(above / np.maximum(fold, 1e-6), to_edge / np.maximum(lash, 1e-6) - 1), 0, 1)
+        drawn = sharp + softness[..., None] * (skin_colour - sharp)
         edge = np.clip(to_edge / 1.5, 0, 1)[..., None] * drawn_here[..., None]  # soft over 1.5 pixels
         region[:] = np.rint(region + edge * (drawn - region)).astype(np.uint8)
+
+    def _moved(self, picture: Bytes, by: Floats) -> Floats:
+        """Each pixel of (h, w, 3) as the one that lies ``by`` (h, w) above it."""
+        y, x = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]].astype(np.float32)
+        across, along = x - by * self.down[0], y - by * self.down[1]
+        moved = cv2.remap(picture, across, along, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
 
 
 def eyelids(landmarks: Floats, shape: tuple[int, ...]) -> list[Eyelid]:
