@@ -15,8 +15,8 @@ _CHOICE: Final = r"(?:answer|label|relation|relationship|classification|predicti
 _RIGHT: Final = r"(?:the|your|its|correct|right|true|only|final|best|expected|gold)"
 _IS: Final = r"(?:is|must be|should be|has to be|will be|:|=)"
 _CHOOSE: Final = r"(?:answer|reply|respond|output|return|choose|select|pick|classify|label)"
-_MARKUP: Final = re.compile(r"<\|[a-z_]+\|>|</?s>|<</?sys>>|\[/?inst\]", re.IGNORECASE)
-"""Marks of turns in the chat templates of common models."""
+_MARKUP: Final = re.compile(r"<\|[a-z_]+\|>|</?s>|<</?sys>>|\[/?inst\]|\x22{3,}", re.IGNORECASE)
+"""Marks of turns in the chat templates of common models, and what stands round a story in the prompt."""
 _COMMANDS: Final = re.compile(
     "|".join(
         (
@@ -31,6 +31,7 @@ _COMMANDS: Final = re.compile(
             r"\brelation of <p\d+> and <p\d+>\s*:",
             r"\b(?:language model|chatbot|ai model|as an ai|dear (?:model|ai))\b",
             r"\b(?:new|updated|changed|extra|revised)\s+(?:rules?|instructions?|task|guidance)\b",
+            rf"\b(?:end|beginning) of (?:the )?{_MATTER}\b",
             r"\bregardless of (?:the |what )",
         )
     ),
