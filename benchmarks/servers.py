@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.load import TICKS, quantiles
-from gateway.processes import end_group, free_ports
+from gateway.processes import free_ports
 
 _HERE: Final = Path(__file__).resolve().parent / "peers"
 _PINS: Final = {"litserve": "litserve==0.2.19", "bentoml": "bentoml==1.4.40"}
@@ -78,7 +79,7 @@ async def _turn(url: str, callers: int, seconds: float) -> list[float]:
 
 
 class _Server:
-    """A server in a process group of its own."""
+    """A server with all its processes."""
 
     def __init__(self, name: str, peers: Path) -> None:
         (port,) = free_ports(1)
@@ -106,7 +107,8 @@ class _Server:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        end_group(self._process.pid)
+        for pid, _ticks in self._processes():
+            os.kill(pid, signal.SIGKILL)
         self._process.wait()
 
     async def started(self) -> None:
@@ -123,16 +125,22 @@ class _Server:
         raise SystemExit(f"{self._command} did not answer within {_START_S:.0f} s")
 
     def cpu_s(self) -> float:
-        """Processor seconds of all processes of its group."""
-        spent = 0
+        """Processor seconds of all its processes."""
+        return sum(ticks for _, ticks in self._processes()) / TICKS
+
+    def _processes(self) -> list[tuple[int, int]]:
+        """(pid, clock ticks of processor time) of it and all that descends from it, whatever their groups."""
+        told: dict[int, tuple[int, int]] = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if int(fields[2]) == self._process.pid:
-                spent += int(fields[11]) + int(fields[12])
-        return spent / TICKS
+            told[int(stat.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+        family = {self._process.pid}
+        while more := {pid for pid, (parent, _) in told.items() if parent in family} - family:
+            family |= more
+        return [(pid, told[pid][1]) for pid in family if pid in told]
 
 
 def _install(folder: Path, pin: str) -> None:
