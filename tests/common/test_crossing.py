@@ -1,5 +1,6 @@
 """What is sent comes out as it was; what lies is tested in ``test_limited``."""
 
+import contextlib
 import socket
 import threading
 from dataclasses import dataclass
@@ -20,8 +21,13 @@ class Thing:
 
 def crossed(told: Any, most_bytes: int = 1 << 24) -> Any:
     ours, theirs = socket.socketpair()
+
+    def hand_over() -> None:
+        with contextlib.suppress(BrokenPipeError):  # who has all, or refuses the rest, closes
+            send(theirs, told)
+
     with ours, theirs:
-        sender = threading.Thread(target=send, args=(theirs, told))
+        sender = threading.Thread(target=hand_over)
         sender.start()
         try:
             return receive(ours, seconds=5, most_bytes=most_bytes)

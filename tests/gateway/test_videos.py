@@ -325,4 +325,5 @@ def test_the_mouth_of_a_finished_video_is_measured_and_nobody_elses(stack: Stack
     early = stack.http.get(f"/v1/jobs/{running['id']}/mouth")
     assert (early.status_code, early.json()["code"]) == (409, "job_not_finished")
     stack.http.post(f"/v1/jobs/{running['id']}/cancel").raise_for_status()
+    stack.wait(running["id"])
     assert stack.http.get("/v1/jobs/nothing/mouth").status_code == 404
