@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,6 +17,22 @@ from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, VideoInput
 from gateway.jobs.records import Job, NewJob
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
+
+FILM_PROBLEMS: Final = (
+    "no_face",
+    "several_faces",
+    "face_too_small",
+    "audio_empty",
+    "audio_silent",
+    "audio_too_long",
+    "idempotency_mismatch",
+    "consent_missing",
+    "too_many_jobs",
+    "compute_exhausted",
+    "queue_full",
+    "storage_full",
+)
+"""Codes that a request for a video or a narration may be refused with, beside those of its own inputs."""
 
 
 def check_text(parts: Parts, text: str | None, param: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from gateway.access.caller import CallerDep
-from gateway.api.accept import accept, check_text, fingerprint
+from gateway.api.accept import FILM_PROBLEMS, accept, check_text, fingerprint
 from gateway.api.answers import STORY_EXAMPLE, ScriptView
 from gateway.api.consent import ConsentField, read_consent
 from gateway.api.early_check import EarlyCheck, EarlySight
@@ -46,20 +46,6 @@ _ABOUT: Final = (
     "taxonomy_invalid",
     "not_found",
     *PHOTO_PROBLEMS,
-)
-_JOB: Final = (
-    "no_face",
-    "several_faces",
-    "face_too_small",
-    "audio_empty",
-    "audio_silent",
-    "audio_too_long",
-    "idempotency_mismatch",
-    "consent_missing",
-    "too_many_jobs",
-    "compute_exhausted",
-    "queue_full",
-    "storage_full",
 )
 
 router = APIRouter(prefix="/v1/narrations", tags=["narrations"])
@@ -163,7 +149,7 @@ async def script(
     "",
     status_code=202,
     summary="Let a portrait tell a photo",
-    responses=problems(*_ABOUT, *_JOB) | {202: {"description": "accepted; Location is the job"}},
+    responses=problems(*_ABOUT, *FILM_PROBLEMS) | {202: {"description": "accepted; Location is the job"}},
 )
 async def narrate(
     parts: PartsDep,

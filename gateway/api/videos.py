@@ -1,11 +1,11 @@
 """/v1/videos: a portrait or a video, and speech -> a job that makes it talk."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from gateway.access.caller import CallerDep
-from gateway.api.accept import accept, check_text, fingerprint, text_hash
+from gateway.api.accept import FILM_PROBLEMS, accept, check_text, fingerprint, text_hash
 from gateway.api.consent import ConsentField, read_consent
 from gateway.api.early_check import EarlyCheck
 from gateway.api.incoming import Incoming
@@ -18,24 +18,6 @@ from gateway.jobs.records import FileRecord, NewJob, new_id
 from gateway.media import has_face, has_features, has_sound
 from services.common.errors import ProblemError
 
-_PROBLEMS: Final = problems(
-    "unsupported_media",
-    "too_large",
-    "not_found",
-    "no_face",
-    "several_faces",
-    "face_too_small",
-    "audio_empty",
-    "audio_silent",
-    "audio_too_long",
-    "idempotency_mismatch",
-    "consent_missing",
-    "too_many_jobs",
-    "compute_exhausted",
-    "queue_full",
-    "storage_full",
-)
-
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 
@@ -43,7 +25,8 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
     "",
     status_code=202,
     summary="Make a portrait talk, or voice a video anew",
-    responses=_PROBLEMS | {202: {"description": "accepted; Location is the job"}},
+    responses=problems("unsupported_media", "too_large", "not_found", *FILM_PROBLEMS)
+    | {202: {"description": "accepted; Location is the job"}},
 )
 async def talk(
     parts: PartsDep,
