@@ -270,18 +270,16 @@ def test_a_server_that_died_is_started_again():
 
 
 def test_children_that_are_given_up_leave_no_process():
-    children = Path("/proc")
     for _ in range(3):
         with closing(Limited(count).each(b"", 1 << 30, param="photo")) as parcels:
             next(parcels)
     assert limited._server._running is not None
     server = limited._server._running[0].pid
-    left = children / str(server) / "task" / str(server) / "children"
-    for _ in range(100):
-        if not left.read_text().strip():
-            return
-        Limited(read)(b"", 1, param="photo")
-    pytest.fail(f"children left: {left.read_text()}")
+    children = Path(f"/proc/{server}/task/{server}/children")
+    deadline = time.monotonic() + 30
+    while left := children.read_text().strip():
+        assert time.monotonic() < deadline, f"children left: {left}"
+        time.sleep(0.01)
 
 
 def test_no_process_outlives_a_service_that_is_killed():
