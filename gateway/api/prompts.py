@@ -1,7 +1,7 @@
 """/v1/prompts: versions of the reasoning prompt, and which one answers."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,9 @@ from services.common.errors import ProblemError
 from services.reasoning.schemas import ChosenPrompt, FittedCalibration, ShippedPrompt
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"])
+
+SHIPPED: Final = "shipped"
+"""In place of an id: the prompt that ships."""
 
 
 @router.get("", summary="List prompts", responses=problems())
@@ -78,6 +81,31 @@ async def roll_back(
 async def erase(prompt_id: str, prompts: MyPrompts) -> None:
     """Erase a prompt; where it answered, the one before it answers again."""
     await run_in_threadpool(prompts.delete, prompt_id)
+
+
+async def wanted_prompt(prompts: PromptStore, wanted: str | None, taxonomy: object) -> ChosenPrompt | None:
+    """What a question is asked with: the prompt with the id ``wanted``, else the active one. None: the one that ships.
+
+    Raises ``not_found``, or ``invalid_request`` where it was written for other labels than those of ``taxonomy``.
+    """
+    if wanted is None:
+        return await active_prompt(prompts, taxonomy)
+    if not isinstance(taxonomy, str):
+        raise ProblemError(
+            "invalid_request",
+            f"prompt: {wanted!r} cannot ask about labels of your own, whose words are their definitions; leave it out",
+            param="prompt",
+        )
+    if wanted == SHIPPED:
+        return None
+    try:
+        found = await run_in_threadpool(prompts.prompt, wanted)
+    except ProblemError as error:
+        raise ProblemError(error.code, error.detail, param="prompt") from None
+    if found.taxonomy != taxonomy:
+        rule = f"{wanted!r} is one of {found.taxonomy}; the taxonomy that is asked about is {taxonomy}"
+        raise ProblemError("invalid_request", f"prompt: {rule}", param="prompt")
+    return found.chosen()
 
 
 async def active_prompt(prompts: PromptStore, taxonomy: object) -> ChosenPrompt | None:

@@ -1,7 +1,7 @@
 """/v1/relations: photo or story -> how the people in it relate, and the social graph."""
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +12,7 @@ from gateway.api.direct import judge_photo
 from gateway.api.parts import MyPrompts, PartsDep, RequestId
 from gateway.api.photos import PHOTO_PROBLEMS, json_field, read_photo
 from gateway.api.problems import problems
-from gateway.api.prompts import active_prompt
+from gateway.api.prompts import wanted_prompt
 from gateway.api.stories import story_options
 from gateway.api.taxonomies import check_taxonomy, taxonomy_field
 from gateway.people import check_people, people_in
@@ -23,12 +23,18 @@ from services.perception.schemas import Judgement, Story, StoryOptions
 from services.reasoning.schemas import Question, RelationsRequest, RelationsResponse
 
 Model = TypeVar("Model", bound=BaseModel)
+Prompt = Annotated[
+    str | None,
+    Field(max_length=32, description="id of a stored prompt, or `shipped`; the active one of the taxonomy if left out"),
+]
 
 
 class RelationsQuestion(Question):
     """The JSON body. As a form: the same, ``photo`` for ``story``, and the fields of ``/v1/stories``."""
 
     model_config = ConfigDict(extra="forbid")
+
+    prompt: Prompt = None
 
 
 OFF: Final = "off"
@@ -53,6 +59,7 @@ class RelationsForm(BaseModel):
     abstain_below: float = Field(0.0, ge=0, le=1)
     coverage: float | None = Field(None, gt=0, lt=1, description="answer sets of labels that are right this often")
     leave_out_sensitive: bool = False
+    prompt: Prompt = None
 
 
 _STORY_BODY: Final = RelationsQuestion.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -73,6 +80,7 @@ router = APIRouter(prefix="/v1/relations", tags=["photos"])
         "story_empty",
         "story_too_long",
         "taxonomy_invalid",
+        "not_found",
         *PHOTO_PROBLEMS,
     ),
     openapi_extra={
@@ -90,13 +98,18 @@ router = APIRouter(prefix="/v1/relations", tags=["photos"])
 )
 async def relate(request: Request, parts: PartsDep, prompts: MyPrompts, request_id: RequestId) -> RelationsAnswer:
     """Per pair of people: the relation, the probability of every label, the reason and its evidence. Nothing is kept.
-    A built-in taxonomy is asked with the caller's active prompt, or with the one that ships.
+    A built-in taxonomy is asked with the stored `prompt` that is named, else with the caller's active one, else with
+    the one that ships; the answer's `prompt` tells its name and hash.
 
     `curl -F photo=@photo.jpg http://127.0.0.1:8000/v1/relations`
     """
     photo, options, question = await _read(request)
     seen: Story | Judgement | None = None
+    prompt = await wanted_prompt(prompts, question.prompt, question.taxonomy)
     if photo is not None and question.story == OFF:
+        if question.prompt is not None:
+            rule = "story=off asks no language model and takes none; leave it out"
+            raise ProblemError("invalid_request", f"prompt: {rule}", param="prompt")
         seen, answer = await judge_photo(parts, photo, options, question, request_id)
         return _answer("", seen, [person.symbol for person in seen.people], answer)
     if photo is not None:
@@ -104,7 +117,6 @@ async def relate(request: Request, parts: PartsDep, prompts: MyPrompts, request_
         question = question.model_copy(update={"story": seen.story})
     symbols = [person.symbol for person in seen.people] if seen else people_in(question.story)
     check_people(symbols, question.pairs or [], "story" if seen is None else "photo", "pairs")
-    prompt = await active_prompt(prompts, question.taxonomy)
     asked = RelationsRequest.model_validate(question.model_dump() | {"prompt": prompt})
     answer = await parts.reasoning.relations(asked, request_id)
     return _answer(question.story, seen, symbols, answer)
@@ -114,7 +126,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
     """The photo (None where a story was given), how to look at it, and the question."""
     if request.headers.get("content-type", "").startswith("application/json"):
         return None, StoryOptions(), _question(json_field("body", (await request.body()).decode(errors="replace")))
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with request.form(max_files=1, max_fields=len(RelationsForm.model_fields)) as form:
         fields = {name: value for name, value in form.items() if name != "photo"}
         asked = _validated(RelationsForm, fields)
         photo = form.get("photo")
@@ -132,6 +144,7 @@ async def _read(request: Request) -> tuple[bytes | None, StoryOptions, Relations
         "abstain_below": asked.abstain_below,
         "coverage": asked.coverage,
         "leave_out_sensitive": asked.leave_out_sensitive,
+        "prompt": asked.prompt,
     }
     options = story_options(
         json_field("boxes", asked.boxes), json_field("omit", asked.omit), blur_faces=asked.blur_faces

@@ -80,6 +80,10 @@ def relate(
     pairs: Annotated[list[str] | None, typer.Option(help="P1,P2; may be given again; all pairs if left out")] = None,
     boxes: options.Boxes = None,
     taxonomy: options.TaxonomyName = "pisc",
+    prompt: Annotated[
+        str | None, typer.Option(help="id of a stored prompt (raconteur prompts list), or shipped")
+    ] = None,
+    *,
     as_json: options.AsJson = False,
 ) -> None:
     """Tell how the people in a photo relate, how sure that is, and why."""
@@ -87,7 +91,7 @@ def relate(
     given, labels = options.boxes_of(boxes), options.taxonomy_of(taxonomy)
     with show.reporting(), connected(show.TOLD) as client:
         with show.waiting("looking and thinking"):
-            told = client.relations(photo, pairs=asked, boxes=given, taxonomy=labels)
+            told = client.relations(photo, pairs=asked, boxes=given, taxonomy=labels, prompt=prompt)
         show.answer(as_json, show.relations_json(told), show.print_relations)
 
 

@@ -79,8 +79,12 @@ def relations(
     abstain_below: float | None = None,
     coverage: float | None = None,
     leave_out_sensitive: bool | None = None,
+    prompt: str | None = None,
 ) -> Call[RelationsAnswer]:
-    """How the people of a photo, or of a story, relate; ``taxonomy`` is pisc, pipa or an own one."""
+    """How the people of a photo, or of a story, relate; ``taxonomy`` is pisc, pipa or an own one.
+
+    ``prompt`` is the id of a stored one, or "shipped"; the active one if left out.
+    """
     form = {
         "story": story,
         "pairs": pairs,
@@ -92,6 +96,7 @@ def relations(
         "abstain_below": abstain_below,
         "coverage": coverage,
         "leave_out_sensitive": leave_out_sensitive,
+        "prompt": prompt,
     }
     return Call("POST", "/v1/relations", answer(RelationsAnswer), files={"photo": photo}, form=form)
 

@@ -15,6 +15,7 @@ export function relationsRoom({ tell }) {
   let seen = null; // answer of /v1/stories
   let chosen = []; // at most two symbols
   let known = new Map(); // "P1,P2" -> relation
+  let wording = ""; // name and hash of the prompt that all of them were asked with
   let asking = null; // AbortController
   let ownTaxonomy = null;
 
@@ -24,7 +25,8 @@ export function relationsRoom({ tell }) {
   const drawing = h("div", {});
   const story = h("textarea", { rows: 8, "aria-label": "The story", spellcheck: true });
   const taxonomy = h("select", { onchange: chooseTaxonomy }, ...Object.entries(TAXONOMIES).map(([value, text]) => h("option", { value }, text)));
-  const taxonomyFile = h("input", { type: "file", accept: ".json,application/json", class: "unseen", "aria-label": "Taxonomy as JSON", onchange: readTaxonomy, oncancel: () => (taxonomy.value = "pisc") });
+  const taxonomyFile = h("input", { type: "file", accept: ".json,application/json", class: "unseen", "aria-label": "Taxonomy as JSON", onchange: readTaxonomy, oncancel: leaveOwn });
+  const prompt = h("select", { onchange: askAgain });
   const leaveOut = { age: h("input", { type: "checkbox", onchange: look }), gender: h("input", { type: "checkbox", onchange: look }) };
   const blur = h("input", { type: "checkbox", onchange: look });
   const zone = dropzone({ label: "Choose a photo", accept: "image/*", example: "photo.jpg", onFile: take });
@@ -59,12 +61,14 @@ export function relationsRoom({ tell }) {
       h("legend", {}, "How to look"),
       h("label", {}, "Relations ", taxonomy),
       taxonomyFile,
+      h("label", {}, "Prompt ", prompt),
       h("label", {}, leaveOut.age, " leave out ages"),
       h("label", {}, leaveOut.gender, " leave out genders"),
       h("label", {}, blur, " hide faces first"),
     ),
     reading,
   );
+  loadPrompts();
 
   function take(file) {
     photo = file;
@@ -164,8 +168,10 @@ export function relationsRoom({ tell }) {
     const busy = h("p", { class: "busy" }, words, " ", h("button", { type: "button", class: "quiet", onclick: stop }, "stop"));
     answer.replaceChildren(busy);
     try {
-      const body = { story: story.value, pairs, explain, taxonomy: taxonomy.value === "own" ? ownTaxonomy : taxonomy.value };
+      const asked = taxonomy.value === "own" ? ownTaxonomy : taxonomy.value;
+      const body = { story: story.value, pairs, explain, taxonomy: asked, prompt: prompt.value || null };
       const told = await call("POST", "/v1/relations", { json: body, signal: mine.signal });
+      wording = told.prompt;
       return told.relations;
     } catch (problem) {
       if (problem.name !== "AbortError") answer.replaceChildren(trouble(problem, () => (pairs ? ask(pairs[0]) : askAll())));
@@ -191,6 +197,7 @@ export function relationsRoom({ tell }) {
       relation.roles && h("p", {}, Object.entries(relation.roles.people).map(([role, who]) => `${role} ${who}`).join(", ")),
       h("p", { class: "explanation" }, ...withSymbols(relation.explanation ?? "")),
       h("table", { class: "bars" }, h("caption", { class: "unseen" }, "How likely each relation is"), ...bars.map(([name, share]) => bar(name, share))),
+      h("p", { class: "hint" }, `asked with the prompt ${wording}`),
       relation.evidence.length > 0 &&
         h("details", {}, h("summary", {}, "What it rests on"), h("ul", {}, ...relation.evidence.map(({ sentence }) => h("li", {}, ...withSymbols(sentence))))),
       h("button", { type: "button", class: "quiet", onclick: (event) => write(relation, event.target) }, "let a portrait tell this"),
@@ -233,8 +240,30 @@ export function relationsRoom({ tell }) {
   }
 
   function chooseTaxonomy() {
+    loadPrompts();
     if (taxonomy.value === "own") taxonomyFile.click();
     else askAgain();
+  }
+
+  /** The versions there are for the chosen taxonomy; one's own labels are asked about in words of their own. */
+  async function loadPrompts() {
+    prompt.replaceChildren(h("option", { value: "" }, "the one that answers"));
+    prompt.disabled = taxonomy.value === "own";
+    if (prompt.disabled) return;
+    const wanted = taxonomy.value;
+    try {
+      const { prompts } = await call("GET", `/v1/prompts?taxonomy=${wanted}`);
+      if (taxonomy.value !== wanted) return;
+      const stored = prompts.map(({ id, name, hash, active }) => h("option", { value: id }, `${name} ${hash}${active ? ", answers" : ""}`));
+      if (stored.length) prompt.append(h("option", { value: "shipped" }, "the one that ships"), ...stored);
+    } catch (problem) {
+      zone.show(trouble(problem, loadPrompts));
+    }
+  }
+
+  function leaveOwn() {
+    taxonomy.value = "pisc";
+    loadPrompts();
   }
 
   async function readTaxonomy() {
@@ -242,7 +271,7 @@ export function relationsRoom({ tell }) {
       ownTaxonomy = JSON.parse(await taxonomyFile.files[0].text());
       askAgain();
     } catch (error) {
-      taxonomy.value = "pisc";
+      leaveOwn();
       zone.show(trouble({ title: "This is no taxonomy", message: `${taxonomyFile.files[0].name}: ${error.message}` }));
     }
     taxonomyFile.value = "";

@@ -4,6 +4,8 @@ import pytest
 
 from services.reasoning.prompt import Prompt, builtin_prompts
 from tests.gateway.conftest import Stack
+from tests.gateway.fakes import picture
+from tests.gateway.test_photos import OWN
 
 SHIPPED = builtin_prompts()["pisc"]
 PROMPT = {
@@ -73,6 +75,38 @@ def test_rolling_back_undoes_activations_one_by_one(stack: Stack):
     assert asked_with(stack) is None
     nothing = stack.http.post("/v1/prompts/rollback?taxonomy=pisc")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
+
+
+def test_a_question_names_its_prompt_and_the_active_one_stays(stack: Stack):
+    first, second = create(stack, name="first"), create(stack, name="second")
+    stack.http.post(f"/v1/prompts/{first['id']}/activate").raise_for_status()
+    photo = {"photo": ("p.png", picture("people=2"), "image/png")}
+    for wanted in (second["id"], "shipped"):
+        stack.http.post("/v1/relations", json=STORY | {"prompt": wanted}).raise_for_status()
+        stack.http.post("/v1/relations", files=photo, data={"prompt": wanted}).raise_for_status()
+    asked = [prompt and prompt.name for prompt in stack.fakes.prompts]
+    assert asked == ["second", "second", None, None] and asked_with(stack) == "first"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "rule"),
+    [
+        ({"prompt": "nothing"}, 404, "'nothing' does not exist"),
+        ({"prompt": "{id}", "taxonomy": "pipa"}, 422, "is one of pisc; the taxonomy that is asked about is pipa"),
+        ({"prompt": "{id}", "taxonomy": OWN}, 422, "cannot ask about labels of your own"),
+    ],
+)
+def test_a_prompt_that_does_not_fit_the_question_is_refused(stack: Stack, asked: dict, status: int, rule: str):
+    wanted = asked["prompt"].format(id=create(stack)["id"])
+    answer = stack.http.post("/v1/relations", json=STORY | asked | {"prompt": wanted})
+    assert (answer.status_code, answer.json()["param"]) == (status, "prompt")
+    assert rule in answer.json()["detail"]
+
+
+def test_the_direct_route_takes_no_prompt(stack: Stack):
+    photo = {"photo": ("p.png", picture("people=2"), "image/png")}
+    answer = stack.http.post("/v1/relations", files=photo, data={"story": "off", "prompt": "shipped"})
+    assert (answer.status_code, answer.json()["param"]) == (422, "prompt")
 
 
 def test_an_erased_prompt_answers_no_more(stack: Stack):

@@ -109,6 +109,8 @@ def test_relate_and_story_print_their_keys(raconteur: Callable[..., Result]):
 
 
 def test_people_read_label_bars_and_reason(raconteur: Callable[..., Result]):
+    raconteur("relate", "people.png", "--prompt", "shipped")
+    assert raconteur("relate", "people.png", "--prompt", "nothing").exit_code == 1
     printed = raconteur("relate", "people.png").stdout
 
     assert "P1 and P2: friends" in printed and "50%" in printed and "They stand there." in printed

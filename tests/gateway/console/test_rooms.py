@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from services.common.errors import ProblemError
 from tests.browser import check_accessibility, console_page, needs_chromium
-from tests.gateway.conftest import Stack
+from tests.gateway.conftest import Stack, wait_for
 from tests.gateway.fakes import picture, wav
+from tests.gateway.test_prompts import PROMPT
 
 pytestmark = needs_chromium
 
@@ -60,6 +61,25 @@ class TestRelations:
         page.get_by_role("button", name="Ask again").click()
         page.get_by_text("What it rests on").click()
         expect(page.locator(".answer li")).to_contain_text("row a boat")
+
+    @pytest.mark.usefixtures("no_prompts")
+    def test_a_stored_prompt_is_chosen_for_the_question_at_hand(self, page: Page, stack: Stack):
+        mine = stack.http.post("/v1/prompts", json=PROMPT).raise_for_status().json()
+        page.reload()
+        prompt = page.get_by_role("combobox", name="Prompt")
+        expect(prompt.locator("option")).to_have_count(3)
+        page.get_by_label("Choose a photo").set_input_files(photo("people=2"))
+        expect(page.locator(".answer .label")).to_be_visible()
+        assert stack.fakes.prompts[-1] is None
+
+        prompt.select_option(mine["id"])
+        expect(page.locator(".answer .label")).to_be_visible()
+        wait_for(lambda: stack.fakes.prompts[-1] is not None)
+        assert stack.fakes.prompts[-1].name == "mine"
+        expect(page.locator(".answer")).to_contain_text("asked with the prompt")
+        check_accessibility(page)
+        page.get_by_role("combobox", name="Relations").select_option("pipa")
+        expect(prompt.locator("option")).to_have_count(1)
 
     def test_a_relation_goes_to_the_portraits_in_plain_words(self, page: Page):
         page.get_by_label("Choose a photo").set_input_files(photo("people=2"))
