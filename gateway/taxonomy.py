@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from services.common.annotations import LABELS
 from services.reasoning.schemas import Taxonomy, TaxonomyChoice
 
 
@@ -10,3 +11,8 @@ async def find_taxonomy(choice: TaxonomyChoice, builtin: Callable[[], Awaitable[
     if isinstance(choice, Taxonomy):
         return choice
     return next(taxonomy for taxonomy in await builtin() if taxonomy.name == choice)
+
+
+def labels_by_number(choice: TaxonomyChoice) -> tuple[str, ...]:
+    """The labels as an annotation list counts them: from 0, in the taxonomy's order."""
+    return tuple(label.name for label in choice.labels) if isinstance(choice, Taxonomy) else LABELS[choice]

@@ -8,7 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.social_graph import SocialGraph
 from gateway.webhooks.event import Event, MessageState
 from services.perception.schemas import Person, Thing
-from services.reasoning.schemas import FittedCalibration, GroupReading, Relation, Segments
+from services.reasoning.schemas import (
+    FittedCalibration,
+    GroupReading,
+    LabelledStories,
+    Relation,
+    Segments,
+    TaxonomyChoice,
+)
 
 _ALL_EVENTS: Final = list(Event)
 
@@ -207,6 +214,28 @@ class PromptView(Segments):
     calibration: FittedCalibration | None
     created_at: datetime
     active: bool
+
+
+class NewEvaluation(BaseModel):
+    """The JSON body of ``POST /v1/evaluations``: labelled stories, or a list of annotations with its photos."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stories: LabelledStories | None = None
+    annotations: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1_000_000,
+        description="a list as PIPA and PISC have them, ten columns a line: image, two boxes (x0 y0 x1 y1, pixels of "
+        "the upright photo), number of the label in the taxonomy, from 0",
+        examples=["photo.jpg 20 30 180 400 210 40 380 410 1"],
+    )
+    photos: dict[str, str] | None = Field(
+        None,
+        description="for each image of the annotations the id of an uploaded file",
+        examples=[{"photo.jpg": "019a5b1f2c3d0123456789abcdef0123"}],
+    )
+    taxonomy: TaxonomyChoice = "pisc"
 
 
 class PromptList(BaseModel):

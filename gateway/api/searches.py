@@ -1,22 +1,37 @@
-"""/v1/prompt-searches and /v1/evaluations: labelled stories -> a job."""
+"""/v1/prompt-searches and /v1/evaluations: labelled stories, or annotated photos -> a job."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 
 from gateway.api.accept import submit
+from gateway.api.answers import NewEvaluation
 from gateway.api.parts import IdempotencyKey, Mine, MyPrompts, Parts, PartsDep, RequestId
 from gateway.api.problems import problems
 from gateway.api.prompts import active_prompt
 from gateway.api.schemas import JobView, job_view
-from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, StoriesInput
+from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, EvaluationInput, StoriesInput
 from gateway.jobs.records import NewJob, new_id
 from gateway.jobs.workspace import QUESTION
+from gateway.media import is_image
 from gateway.storage import write_whole
 from gateway.store.owners import OwnerStore
-from services.reasoning.schemas import EvaluationQuestion, EvaluationRequest, SearchEstimate, SearchQuestion, Taxonomy
+from gateway.taxonomy import labels_by_number
+from services.common.annotations import read_annotations
+from services.common.errors import ProblemError
+from services.reasoning.schemas import (
+    FEWEST_OF_A_LABEL,
+    MAX_STORIES,
+    LabelledStory,
+    SearchEstimate,
+    SearchQuestion,
+    Taxonomy,
+    TaxonomyChoice,
+)
 
 router = APIRouter(prefix="/v1", tags=["prompts"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "accepted; Location is the job"}}
@@ -24,12 +39,6 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "accepted; Lo
 
 class NewSearch(SearchQuestion):
     """The JSON body of ``POST /v1/prompt-searches``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewEvaluation(EvaluationQuestion):
-    """The JSON body of ``POST /v1/evaluations``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,9 +67,8 @@ async def search(
     question = SearchQuestion(**dict(new))
     estimate = await parts.reasoning.estimate_search(question, request_id)
     options = question.options.model_dump(exclude_none=True) | {"estimate": estimate.model_dump(exclude_none=True)}
-    job = await _submit(
-        parts, mine, PROMPT_SEARCH, question=question, told=_told(question, options=options), key=idempotency_key
-    )
+    told = _told(question.stories, question.taxonomy, options)
+    job = await _submit(parts, mine, PROMPT_SEARCH, question=question, told=told, key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
@@ -79,7 +87,7 @@ async def estimate(new: NewSearch, parts: PartsDep, request_id: RequestId) -> Se
     "/evaluations",
     status_code=202,
     summary="Judge the prompt that answers",
-    responses=problems("taxonomy_invalid", "idempotency_mismatch") | _ACCEPTED,
+    responses=problems("taxonomy_invalid", "idempotency_mismatch", "not_found", "unsupported_media") | _ACCEPTED,
 )
 async def evaluate(
     new: NewEvaluation,
@@ -90,33 +98,104 @@ async def evaluate(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> JobView:
-    """A job that judges labelled stories with the active prompt and its calibration.
+    """A job that judges labelled stories, or annotated photos, with the active prompt and its calibration.
 
-    Its result is JSON: accuracy with interval, macro F1, per class, confusion, negative log-likelihood and calibration
-    error.
+    Of photos each is told once, with the annotated boxes, as a story for all its pairs; one that cannot be told, and
+    pairs whose people were not seen as two, are left out and named in the job's `warnings`. The photos stay until they
+    expire, and cannot be erased while the job needs them. The result is JSON: accuracy with interval, macro F1, per
+    class, confusion, negative log-likelihood and calibration error.
     """
     prompt = await active_prompt(prompts, new.taxonomy)
-    told = _told(new)
-    question = EvaluationRequest(**dict(new), prompt=prompt, stories_sha256=told.stories_sha256)
-    told = told.model_copy(update={"prompt": prompt and prompt.name})
-    job = await _submit(parts, mine, EVALUATION, question=question, told=told, key=idempotency_key)
+    photos = await run_in_threadpool(_check_photos, new, mine)
+    told = _told_evaluation(new, photos).model_copy(update={"prompt": prompt and prompt.name})
+    question = EvaluationInput(
+        stories=new.stories,
+        annotations=new.annotations,
+        photos=photos,
+        taxonomy=new.taxonomy,
+        prompt=prompt,
+        stories_sha256=told.stories_sha256,
+    )
+    uses = tuple(dict.fromkeys(photos.values()))
+    job = await _submit(parts, mine, EVALUATION, question=question, told=told, key=idempotency_key, uses=uses)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
 
-def _told(question: SearchQuestion | EvaluationQuestion, options: dict[str, Any] | None = None) -> StoriesInput:
-    taxonomy = question.taxonomy
-    lines = "".join(f"{story.model_dump_json()}\n" for story in question.stories)
+def _check_photos(new: NewEvaluation, mine: OwnerStore) -> dict[str, str]:
+    """Image -> file, of those that the annotations name. Raises ``invalid_request``, ``unsupported_media``."""
+    if (new.stories is None) == (new.annotations is None):
+        raise _wrong("stories, annotations: give one of the two", "stories")
+    if new.annotations is None:
+        if new.photos is not None:
+            raise _wrong("photos: they need annotations, which name their people and labels", "photos")
+        return {}
+    labels = labels_by_number(new.taxonomy)
+    listed = read_annotations(new.annotations, "annotations", labels)
+    pairs, fewest = sum(len(photo.pairs) for photo in listed), FEWEST_OF_A_LABEL * len(labels)
+    if not fewest <= pairs <= MAX_STORIES:
+        rule = f"{len(labels)} labels need at least {fewest}, and {MAX_STORIES} fit into a job"
+        raise _wrong(f"annotations: there are {pairs} pairs; {rule}", "annotations")
+    given = new.photos or {}
+    files = {}
+    for photo in listed:
+        if photo.image not in given:
+            raise _wrong(f"photos: {photo.image!r} of the annotations is not among them", "photos")
+        try:
+            file = mine.file(given[photo.image])
+        except ProblemError as error:
+            raise _wrong(f"photos.{photo.image}: {error.detail}", f"photos.{photo.image}") from None
+        if not is_image(file.media_type):
+            raise ProblemError(
+                "unsupported_media",
+                f"photos.{photo.image}: {file.media_type} is of the wrong kind; it must be a picture",
+                param=f"photos.{photo.image}",
+            )
+        files[photo.image] = file.id
+    return files
+
+
+def _told_evaluation(new: NewEvaluation, photos: dict[str, str]) -> StoriesInput:
+    if new.stories is not None:
+        return _told(new.stories, new.taxonomy)
+    text = new.annotations or ""
     return StoriesInput(
-        taxonomy=taxonomy.name if isinstance(taxonomy, Taxonomy) else taxonomy,
-        stories=len(question.stories),
+        taxonomy=_name(new.taxonomy),
+        stories=sum(1 for line in text.splitlines() if line.strip()),
+        photos=len(photos),
+        stories_sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _told(
+    stories: Sequence[LabelledStory], taxonomy: TaxonomyChoice, options: dict[str, Any] | None = None
+) -> StoriesInput:
+    lines = "".join(f"{story.model_dump_json()}\n" for story in stories)
+    return StoriesInput(
+        taxonomy=_name(taxonomy),
+        stories=len(stories),
         stories_sha256=hashlib.sha256(lines.encode()).hexdigest(),
         options=options or {},
     )
 
 
+def _name(taxonomy: TaxonomyChoice) -> str:
+    return taxonomy.name if isinstance(taxonomy, Taxonomy) else taxonomy
+
+
+def _wrong(rule: str, param: str) -> ProblemError:
+    return ProblemError("invalid_request", rule, param=param)
+
+
 async def _submit(
-    parts: Parts, mine: OwnerStore, kind: str, *, question: BaseModel, told: StoriesInput, key: str | None
+    parts: Parts,
+    mine: OwnerStore,
+    kind: str,
+    *,
+    question: BaseModel,
+    told: StoriesInput,
+    key: str | None,
+    uses: tuple[str, ...] = (),
 ) -> JobView:
     """Keep the question in the job's folder and store the job."""
     body = question.model_dump_json().encode()
@@ -125,6 +204,7 @@ async def _submit(
         kind=kind,
         input=told.model_dump(),
         fingerprint=hashlib.sha256(kind.encode() + body).hexdigest(),
+        uses=uses,
         idempotency_key=key,
     )
     job, _ = await submit(parts, mine, new, lambda folder: write_whole(folder / QUESTION, body))

@@ -1,11 +1,11 @@
 """``raconteur``: run the stack, ask about photos, make portraits talk, look after jobs."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from gateway.annotations import LABELS, read_annotations
 from gateway.cli import options, show
 from gateway.cli.audit import audit_app
 from gateway.cli.jobs import jobs_app
@@ -14,7 +14,9 @@ from gateway.cli.prompts import prompts_app
 from gateway.cli.stack import connected
 from gateway.cli.videos import finish_video, narrate, talk
 from gateway.settings import gateway_settings
+from services.common.annotations import LABELS, read_annotations
 from services.common.settings import REPOSITORY
+from services.reasoning.schemas import LabelledStory
 
 app = typer.Typer(
     help="Read how the people in a photo relate; make portraits talk.",
@@ -107,8 +109,8 @@ def label_stories(
     """Tell annotated photos as labelled stories, to evaluate on and to search prompts with."""
     options.check_folder(output, "--output")
     with show.reporting(), connected(show.TOLD) as client:
-        listed = read_annotations(annotations, LABELS[taxonomy])
-        lines, missing, alike = 0, 0, 0
+        listed = read_annotations(annotations.read_text(encoding="utf-8"), str(annotations), LABELS[taxonomy])
+        lines, missing, lost = 0, 0, 0
         with output.open("w", encoding="utf-8") as file:
             for number, photo in enumerate(listed, start=1):
                 path = photos / photo.image
@@ -117,15 +119,16 @@ def label_stories(
                     continue
                 with show.waiting(f"photo {number} of {len(listed)}"):
                     seen = client.story(path, boxes=photo.boxes)
-                stories = photo.stories(seen.people, seen.story)
+                pairs = photo.seen({person.symbol: person.box for person in seen.people})
+                stories = [LabelledStory(story=seen.story, **asdict(pair)) for pair in pairs]
                 lines += len(stories)
-                alike += len(photo.pairs) - len(stories)
+                lost += len(photo.pairs) - len(stories)
                 file.writelines(f"{story.model_dump_json()}\n" for story in stories)
         show.OUT.print(f"{lines} labelled stories of {len(listed) - missing} photos")
         if missing:
             show.TOLD.print(f"[yellow]warning[/]: {missing} photos are not in the folder")
-        if alike:
-            show.TOLD.print(f"[yellow]warning[/]: the people of {alike} pairs could not be told apart")
+        if lost:
+            show.TOLD.print(f"[yellow]warning[/]: {lost} pairs are left out: their people were not seen as two")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from gateway.api.answers import (
     JobLinks,
     MessageList,
     MessageView,
+    NewEvaluation,
     NewPrompt,
     PromptList,
     PromptView,
@@ -34,7 +35,6 @@ from gateway.social_graph import SocialGraph
 from gateway.webhooks.event import Event, MessageState
 from services.perception.schemas import Box, Story
 from services.reasoning.schemas import (
-    EvaluationQuestion,
     Relation,
     SearchEstimate,
     SearchQuestion,
@@ -311,9 +311,9 @@ def search_prompt(question: SearchQuestion, *, idempotency_key: str | None = Non
     return _job("/v1/prompt-searches", idempotency_key, body=question)
 
 
-def evaluate(question: EvaluationQuestion, *, idempotency_key: str | None = None) -> Call[JobView]:
-    """A job: judge the prompt that answers on labelled stories."""
-    return _job("/v1/evaluations", idempotency_key, body=question)
+def evaluate(new: NewEvaluation, *, idempotency_key: str | None = None) -> Call[JobView]:
+    """A job: judge the prompt that answers on labelled stories, or on annotated photos."""
+    return _job("/v1/evaluations", idempotency_key, body=new)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------

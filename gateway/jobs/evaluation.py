@@ -1,53 +1,98 @@
-"""Evaluations: the reasoning service judges labelled stories slice by slice, their scores are kept here."""
+"""Evaluations: annotated photos are told, the reasoning service judges slice by slice, and all of it is kept here."""
 
 import json
 import time
 from functools import partial
+from pathlib import Path
 
 from gateway.jobs.attempt import Made, PausedError, Progress
+from gateway.jobs.inputs import EvaluationInput
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
+from gateway.jobs.telling import Telling
 from gateway.jobs.workspace import QUESTION
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, write_whole
+from gateway.taxonomy import labels_by_number
+from services.common.annotations import read_annotations
+from services.common.errors import ProblemError
+from services.perception.client import PerceptionClient
 from services.reasoning.client import ReasoningClient
-from services.reasoning.schemas import EvaluationRequest
+from services.reasoning.schemas import EvaluationRequest, LabelledStory
 
 _SCORES = "scores.json"
 
 
 class EvaluationRun:
-    """Judges by way of the reasoning service at ``settings.reasoning_url``."""
+    """Judges by way of the reasoning service; the perception service tells the photos, if there are any."""
 
     def __init__(self, settings: GatewaySettings, storage: Storage) -> None:
         self._settings, self._storage = settings, storage
 
     async def __call__(self, job: Job, progress: Progress) -> Made:
         """Run the job, or what is left of it. Raises ``PausedError`` after a while: other jobs wait, too."""
-        service = ReasoningClient(self._settings.reasoning_url)
+        folder, began = self._storage.workspace(job.id), time.monotonic()
+        asked = EvaluationInput.model_validate_json((folder / QUESTION).read_bytes())
+        if asked.stories is not None:
+            return await self._judge(folder, asked, asked.stories, progress, began)
+        telling = await self._tell(folder, asked, progress, began)
+        made = await self._judge(folder, asked, telling.stories, progress, began, before=len(telling.told))
+        made.warnings.extend(telling.warnings)
+        return made
+
+    async def _tell(self, folder: Path, asked: EvaluationInput, progress: Progress, began: float) -> Telling:
+        listed = read_annotations(asked.annotations or "", "annotations", labels_by_number(asked.taxonomy))
+        files = {image: self._storage.path(file_id) for image, file_id in asked.photos.items()}
+        telling = Telling(folder, listed, files)
+        known, total = len(telling.told), len(listed) + sum(len(photo.pairs) for photo in listed)
+        service = PerceptionClient(self._settings.perception_url)
         try:
-            return await self._run(job, progress, service)
+            await progress("telling", known, total)
+            async for _ in telling.photos(service, self._settings.service_patience_s):
+                told, spent_s = len(telling.told), time.monotonic() - began
+                await progress("telling", told, total, spent_s / (told - known) * (len(listed) - told))
+                if spent_s > self._settings.pause_after_s:
+                    raise PausedError
         finally:
             await service.close()
+        if not telling.stories:
+            raise ProblemError("invalid_request", f"photos: none can be told. {telling.warnings[0]}", param="photos")
+        return telling
 
-    async def _run(self, job: Job, progress: Progress, service: ReasoningClient) -> Made:
-        folder, began = self._storage.workspace(job.id), time.monotonic()
-        question = EvaluationRequest.model_validate_json((folder / QUESTION).read_bytes())
+    async def _judge(
+        self,
+        folder: Path,
+        asked: EvaluationInput,
+        stories: list[LabelledStory],
+        progress: Progress,
+        began: float,
+        *,
+        before: int = 0,
+    ) -> Made:
+        """``before``: steps of the job that were done before the first story."""
+        question = EvaluationRequest(
+            stories=stories, taxonomy=asked.taxonomy, prompt=asked.prompt, stories_sha256=asked.stories_sha256
+        )
         kept = folder / _SCORES
         scores: dict[str, list[float]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
-        known = len(scores)
-        while True:
-            request = question.model_copy(update={"scores": scores, "slice_s": self._settings.slice_s})
-            advance = partial(service.advance_evaluation, request)
-            answer = await patiently(service, self._settings.service_patience_s, advance)
-            scores |= answer.scores
-            write_whole(kept, json.dumps(scores).encode())
-            spent_s = time.monotonic() - began
-            left = len(question.stories) - len(scores)
-            eta_s = spent_s / (len(scores) - known) * left if len(scores) > known else None
-            await progress("judging", len(scores), len(question.stories), eta_s)
-            if answer.evaluation is not None:
-                write_whole(folder / "evaluation.json", json.dumps(answer.evaluation, indent=2).encode())
-                return Made(folder / "evaluation.json", "evaluation.json", "application/json", answer.evaluation, [])
-            if spent_s > self._settings.pause_after_s:
-                raise PausedError
+        known, first = len(scores), time.monotonic()
+        service = ReasoningClient(self._settings.reasoning_url)
+        try:
+            while True:
+                request = question.model_copy(update={"scores": scores, "slice_s": self._settings.slice_s})
+                advance = partial(service.advance_evaluation, request)
+                answer = await patiently(service, self._settings.service_patience_s, advance)
+                scores |= answer.scores
+                write_whole(kept, json.dumps(scores).encode())
+                spent_s, left = time.monotonic() - first, len(stories) - len(scores)
+                eta_s = spent_s / (len(scores) - known) * left if len(scores) > known else None
+                await progress("judging", before + len(scores), before + len(stories), eta_s)
+                if answer.evaluation is not None:
+                    write_whole(folder / "evaluation.json", json.dumps(answer.evaluation, indent=2).encode())
+                    return Made(
+                        folder / "evaluation.json", "evaluation.json", "application/json", answer.evaluation, []
+                    )
+                if time.monotonic() - began > self._settings.pause_after_s:
+                    raise PausedError
+        finally:
+            await service.close()

@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from services.reasoning.schemas import ChosenPrompt, LabelledStory, TaxonomyChoice
 from services.talkinghead.schemas import FaceChoice, PortraitOptions, Sampler, SpeechOptions
 
 VIDEO: Final = "video"
@@ -88,6 +89,18 @@ class StoriesInput(BaseModel):
 
     taxonomy: str
     stories: int
+    photos: int = 0  # that the stories are told from
     stories_sha256: str
     prompt: str | None = None
     options: dict[str, Any] = {}
+
+
+class EvaluationInput(BaseModel):
+    """What an evaluation is asked, as it stands in the job's folder: ``stories``, or photos to tell them from."""
+
+    stories: list[LabelledStory] | None = None
+    annotations: str | None = None
+    photos: dict[str, str] = {}  # as the annotations name them -> id of a stored file
+    taxonomy: TaxonomyChoice
+    prompt: ChosenPrompt | None
+    stories_sha256: str  # of the stories or of the annotations

@@ -4,12 +4,11 @@ import json
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gateway.jobs.attempt import Made, PausedError, Progress
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
-from gateway.jobs.workspace import QUESTION
+from gateway.jobs.workspace import QUESTION, kept_lines
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, write_whole
 from gateway.store.database import Database
@@ -37,7 +36,7 @@ class PromptSearch:
     async def _run(self, job: Job, progress: Progress, service: ReasoningClient) -> Made:
         folder, began = self._storage.workspace(job.id), time.monotonic()
         question = SearchQuestion.model_validate_json((folder / QUESTION).read_bytes())
-        events = _read(folder / _EVENTS)
+        events = kept_lines(folder / _EVENTS)
         while True:
             # 1. A slice of the search
             request = SearchRequest(**dict(question), events=events, slice_s=self._settings.slice_s)
@@ -70,16 +69,6 @@ class PromptSearch:
         write_whole(folder / "report.html", answer.report.encode())
         facts = found | {"prompt_id": record.id}
         return Made(folder / "report.html", "report.html", "text/html", facts, [])
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Whole lines only: a last one without an end was torn by a kill, and is cut off."""
-    if not path.is_file():
-        return []
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
-    if torn:
-        write_whole(path, whole + b"\n" if whole else b"")
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 def _stage(answer: SearchProgress) -> str:

@@ -15,6 +15,16 @@ QUESTION: Final = "question.json"
 R = TypeVar("R", bound=BaseModel)
 
 
+def kept_lines(path: Path) -> list[Any]:
+    """JSON values, one a line. Whole lines only: a last one without an end was torn by a kill, and is cut off."""
+    if not path.is_file():
+        return []
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    if torn:
+        write_whole(path, whole + b"\n" if whole else b"")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A job's folder: for each finished stage ``{stage}.json`` (its report, its seconds), content and end state."""

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from services.common.annotations import read_annotations
 from services.common.errors import ProblemError
 from services.reasoning.calibration import calibration_key, fit, save_calibration
 from services.reasoning.counterfactual import CHANGES
@@ -22,6 +23,7 @@ from services.reasoning.evaluation import flips as flipped_labels
 from services.reasoning.groups.rules import learn, load_groups, rules_of, save_rules
 from services.reasoning.llm import LogProbs
 from services.reasoning.loading import load_model, load_reasoner
+from services.reasoning.photos import tell_photos
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import SEGMENTS, prompt_for
 from services.reasoning.schemas import ChosenPrompt, LabelledStory, RelationsRequest, Taxonomy
@@ -33,7 +35,7 @@ from services.reasoning.search.pools import Pools, check_pools, pools_for
 from services.reasoning.search.session import run_search
 from services.reasoning.search.split import split_stories
 from services.reasoning.settings import reasoning_settings
-from services.reasoning.stories import load_stories, stories_sha256
+from services.reasoning.stories import in_turns, load_stories, stories_sha256
 from services.reasoning.taxonomy import builtin_taxonomies, find_taxonomy
 
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -60,10 +62,19 @@ def taxonomy_option(value: str) -> Taxonomy:
 
 @cli.command("evaluate")
 def evaluate_command(
-    file: StoriesFile,
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="labelled stories, or a list of PIPA or PISC"),
+    ],
     taxonomy: TaxonomyName = "pisc",
     limit: Limit = None,
     *,
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="folder of the photos that the list annotates")
+    ] = None,
+    perception: Annotated[
+        str, typer.Option(help="address of the perception service that tells the photos")
+    ] = "http://127.0.0.1:8001",
     against: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="what --json printed for another run"),
@@ -74,10 +85,14 @@ def evaluate_command(
     report: Annotated[Path | None, typer.Option(help="write an HTML page with pictures there")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy of the shipped model, prompt and calibration on labelled stories."""
+    """Accuracy of the shipped model, prompt and calibration on labelled stories or annotated photos."""
     chosen = taxonomy_option(taxonomy)
+    if photos is None:
+        stories = load_stories(file, chosen, limit)
+    else:
+        listed = read_annotations(file.read_text(encoding="utf-8"), str(file), [label.name for label in chosen.labels])
+        stories = in_turns(tell_photos(listed, photos, perception, _tell), chosen)[:limit]
     reasoner = load_reasoner(reasoning_settings())
-    stories = load_stories(file, chosen, limit)
     scores, truth, seconds = _scores(reasoner, stories, chosen)
     labels = [label.name for label in chosen.labels]
     prompt = prompt_for(chosen)

@@ -9,7 +9,7 @@ from services.common.errors import ProblemError
 from services.reasoning.evaluation import evaluate
 from services.reasoning.llm import Check
 from services.reasoning.pipeline import Reasoner
-from services.reasoning.schemas import EvaluationProgress, EvaluationRequest
+from services.reasoning.schemas import FEWEST_OF_A_LABEL, EvaluationProgress, EvaluationRequest
 from services.reasoning.scoring import method_name
 from services.reasoning.stories import check_labels, in_turns
 from services.reasoning.taxonomy import find_taxonomy
@@ -21,7 +21,7 @@ def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) 
     began = time.monotonic()
     taxonomy = find_taxonomy(request.taxonomy)
     check_labels(request.stories, taxonomy)
-    fewest = 2 * len(taxonomy.labels)
+    fewest = FEWEST_OF_A_LABEL * len(taxonomy.labels)
     if len(request.stories) < fewest:
         raise ProblemError(
             "invalid_request",

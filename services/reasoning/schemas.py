@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -295,7 +295,8 @@ class SegmentPools(BaseModel):
     guidance: list[SegmentText] = Field(min_length=1, max_length=200)
 
 
-LabelledStories = Annotated[list[LabelledStory], Field(min_length=1, max_length=5000)]
+MAX_STORIES: Final = 5000
+LabelledStories = Annotated[list[LabelledStory], Field(min_length=1, max_length=MAX_STORIES)]
 
 
 class SearchQuestion(BaseModel):
@@ -338,16 +339,15 @@ class SearchProgress(BaseModel):
     prompt: ChosenPrompt | None = Field(description="the best one")
 
 
-class EvaluationQuestion(BaseModel):
-    """What an evaluation is asked."""
+FEWEST_OF_A_LABEL: Final = 2
+"""An evaluation needs as many stories for each label, so that some can be judged by what was fitted to the others."""
+
+
+class EvaluationRequest(BaseModel):
+    """Judge labelled stories, those of ``scores`` left out: they were judged by a call before."""
 
     stories: LabelledStories
     taxonomy: TaxonomyChoice = "pisc"
-
-
-class EvaluationRequest(EvaluationQuestion):
-    """Judge labelled stories, those of ``scores`` left out: they were judged by a call before."""
-
     prompt: ChosenPrompt | None = None
     stories_sha256: str = Field("", description="of the file they come from: what was fitted to it never judges it")
     scores: dict[str, list[float]] = Field(

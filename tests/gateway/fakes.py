@@ -132,6 +132,8 @@ class Fakes:
     slices: list[int] = field(default_factory=list)
     prompts: list[ChosenPrompt | None] = field(default_factory=list)
     looks: int = 0
+    look_s: float = 0.0
+    """How long a look at a photo takes."""
     blind: bool = False
     """The perception service is too busy to look."""
     thinking_s: float = 0.0
@@ -143,6 +145,7 @@ class Fakes:
     def reset(self) -> None:
         self.segment_s, self.busy, self.abandoned, self.speeches, self.tracks = 0.0, False, 0, 0, 0
         self.slice_s, self.looks, self.blind, self.thinking_s, self.surest = 0.5, 0, False, 0.0, None
+        self.look_s = 0.0
         tallies = (self.faults, self.segments, self.finished, self.held, self.sent, self.slices, self.prompts)
         for tally in (*tallies, self.questions):
             tally.clear()
@@ -213,6 +216,7 @@ def fake_app(fakes: Fakes) -> FastAPI:
         if fakes.blind:
             raise ProblemError("overloaded", "16 requests wait already")
         fakes.looks += 1
+        await asyncio.sleep(fakes.look_s)
         shown = (await photo.read())[len(PNG) :].decode()
         if shown.startswith("broken"):
             raise ProblemError("unsupported_media", "photo: it cannot be decoded", param="photo")

@@ -3,18 +3,19 @@
 ``image x0 y0 x1 y1  x0 y0 x1 y1  label``: the two people's boxes in pixels and the label's number in the taxonomy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from gateway.api.answers import BuiltinTaxonomy
 from services.common.errors import ProblemError
-from services.perception.schemas import Box, Person
-from services.reasoning.schemas import LabelledStory
+
+Box = tuple[float, float, float, float]
 
 _COLUMNS: Final = 10
-LABELS: Final[dict[BuiltinTaxonomy, tuple[str, ...]]] = {
+_SAME_PERSON: Final = 0.5
+"""Share of the union that a seen person and an annotated one have in common at least."""
+
+LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "pisc": ("friends", "family", "couple", "professional", "commercial", "no-relation"),
     "pipa": (
         "father-child", "mother-child", "grandpa-grandchild", "grandma-grandchild", "friends", "siblings", "classmates",
@@ -23,6 +24,16 @@ LABELS: Final[dict[BuiltinTaxonomy, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """In the order in which the published lists count them from 0."""
+
+
+@dataclass(frozen=True)
+class AnnotatedPair:
+    """Two people of a photo by the symbols that its story gives them: with that story, a labelled story."""
+
+    id: str
+    pair: tuple[str, str]
+    label: str
+    image: str
 
 
 @dataclass
@@ -42,50 +53,46 @@ class AnnotatedPhoto:
         """A line of the list."""
         self.pairs.append((self._person(first), self._person(second), label))
 
-    def stories(self, people: Sequence[Person], story: str) -> list[LabelledStory]:
-        """One labelled story for each pair; ``people`` and ``story`` are what was seen in ``boxes``."""
-        symbols = [max(people, key=lambda person: overlap(person.box, box)).symbol for box in self.boxes]
-        return [
-            LabelledStory(
-                id=f"{self.image}#{number}",
-                story=story,
-                pair=(symbols[first], symbols[second]),
-                label=label,
-                image=self.image,
-            )
-            for number, (first, second, label) in enumerate(self.pairs, start=1)
-            if symbols[first] != symbols[second]
-        ]
+    def seen(self, people: Mapping[str, Box]) -> list[AnnotatedPair]:
+        """The pairs whose two people are among those that were seen: symbol -> box. Others are left out."""
+        symbols = [_symbol_of(box, people) for box in self.boxes]
+        pairs = []
+        for number, (one, other, label) in enumerate(self.pairs, start=1):
+            first, second = symbols[one], symbols[other]
+            if first is not None and second is not None and first != second:
+                pairs.append(AnnotatedPair(f"{self.image}#{number}", (first, second), label, self.image))
+        return pairs
 
 
-def read_annotations(path: Path, labels: Sequence[str]) -> list[AnnotatedPhoto]:
-    """The photos of a list, in order. ``labels``: of the taxonomy, by number.
+def read_annotations(text: str, source: str, labels: Sequence[str]) -> list[AnnotatedPhoto]:
+    """The photos of a list, in order. ``labels``: of the taxonomy, by number; ``source`` names the list in errors.
 
     Raises ``invalid_request`` naming the line that is at fault.
     """
     photos: dict[str, AnnotatedPhoto] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         columns = line.split()
         if not columns:
             continue
+        at = f"{source}:{number}"
         if len(columns) != _COLUMNS:
-            raise _wrong(path, number, f"it has {len(columns)} columns; a line has {_COLUMNS}")
+            raise _wrong(at, f"it has {len(columns)} columns; a line has {_COLUMNS}")
         image = columns[0]
         try:
             *edges, label = (int(float(column)) for column in columns[1:])
-        except ValueError:
-            raise _wrong(path, number, "a column behind the image is no number") from None
+        except (ValueError, OverflowError):
+            raise _wrong(at, "a column behind the image is no number") from None
         if not 0 <= label < len(labels):
-            raise _wrong(path, number, f"label {label} is not one of 0 to {len(labels) - 1}")
+            raise _wrong(at, f"label {label} is not one of 0 to {len(labels) - 1}")
         first, second = (edges[0], edges[1], edges[2], edges[3]), (edges[4], edges[5], edges[6], edges[7])
         for x0, y0, x1, y1 in (first, second):
             if x1 <= x0 or y1 <= y0:
-                raise _wrong(path, number, f"box {x0} {y0} {x1} {y1} has no area; x0 < x1 and y0 < y1")
+                raise _wrong(at, f"box {x0} {y0} {x1} {y1} has no area; x0 < x1 and y0 < y1")
         if first == second:
-            raise _wrong(path, number, "both boxes are of one person")
+            raise _wrong(at, "both boxes are of one person")
         photos.setdefault(image, AnnotatedPhoto(image)).add(first, second, labels[label])
     if not photos:
-        raise ProblemError("invalid_request", f"{path}: it has no line", param="annotations")
+        raise ProblemError("invalid_request", f"{source}: it has no line", param="annotations")
     return list(photos.values())
 
 
@@ -100,5 +107,10 @@ def overlap(one: Box, other: Box) -> float:
     return common / (areas - common)
 
 
-def _wrong(path: Path, number: int, rule: str) -> ProblemError:
-    return ProblemError("invalid_request", f"{path}:{number}: {rule}", param="annotations")
+def _symbol_of(box: Box, people: Mapping[str, Box]) -> str | None:
+    best = max(people, key=lambda symbol: overlap(people[symbol], box), default=None)
+    return best if best is not None and overlap(people[best], box) >= _SAME_PERSON else None
+
+
+def _wrong(at: str, rule: str) -> ProblemError:
+    return ProblemError("invalid_request", f"{at}: {rule}", param="annotations")
