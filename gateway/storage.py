@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import IO, Final
 
@@ -79,6 +79,26 @@ class Storage:
 
     def remove_workspace(self, job_id: str) -> None:
         shutil.rmtree(self.workspace(job_id), ignore_errors=True)
+
+    def strip_workspace(self, job_id: str, kept: Container[str]) -> None:
+        """Remove all of a job's folder but the files named ``kept``; the folder, too, where it holds none of them."""
+        folder = self.workspace(job_id)
+        with contextlib.suppress(OSError):  # it went with another job; or it is being added to, and is looked at again
+            for path in list(folder.iterdir()):
+                if path.name not in kept:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+    def hand_on_workspace(self, job_id: str, new_job_id: str) -> bool:
+        """Give a job's folder to another job. False where there is none; of two callers at once one gets it."""
+        folder = self.workspace(job_id)
+        try:
+            os.utime(folder)  # so that nobody takes it for one without a job before the new one is stored
+            folder.rename(self.workspace(new_job_id))
+        except FileNotFoundError:
+            return False
+        return True
 
     def old_workspaces(self) -> list[str]:
         """Ids of the jobs whose folder was last added to more than a few seconds ago."""

@@ -8,8 +8,7 @@ from pathlib import Path
 import structlog
 
 from gateway.api.parts import Parts
-from gateway.jobs.inputs import PERCEPTION, PORTRAIT, SPEECH, NarrationInput, VideoInput
-from gateway.jobs.narration import PHOTO
+from gateway.jobs.inputs import PERCEPTION, PHOTO, PORTRAIT, SPEECH, NarrationInput, VideoInput
 from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.narration.question import NarrationQuestion
 from gateway.storage import write_whole

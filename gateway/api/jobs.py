@@ -51,17 +51,17 @@ async def cancel(job_id: str, parts: PartsDep, mine: Mine) -> JobView:
 @router.post(
     "/{job_id}/repeat",
     status_code=202,
-    summary="Make a failed video again",
+    summary="Make a failed job again",
     responses=problems("not_found", "job_not_repeatable", "too_many_jobs", "compute_exhausted", "queue_full")
     | {202: {"description": "accepted; Location is the new job"}},
 )
 async def repeat(job_id: str, parts: PartsDep, mine: Mine, response: Response) -> JobView:
-    """A new job of the same files, text, options and consent as one that failed or was canceled.
+    """A new job of the same files, question, options and consent as one that failed or was canceled, whatever its kind.
 
-    Nothing is uploaded again; the files go with the new job. Only videos can be made again: what other jobs were made
-    of is erased with their end.
+    Nothing is uploaded again. Files and question go with the new job, so that a job is made again once; until then they
+    stay with the old one, and are erased with it: by `DELETE`, or when it expires.
     """
-    job = await run_in_threadpool(mine.repeat, job_id, new_id())
+    job = await run_in_threadpool(mine.repeat, job_id, new_id(), parts.storage.hand_on_workspace)
     await run_in_threadpool(parts.bell.ring, job.id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)

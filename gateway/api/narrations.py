@@ -179,7 +179,8 @@ async def narrate(
     Its stages are perception, reasoning, script and those of a video; its `output` holds the `script`, the `pair`, the
     `label` and its `probability` (null where the model abstained) beside what is told of a video. Options, consent,
     progress, stream and provenance are those of `POST /v1/videos`; captions are in the file and at the job's
-    `captions`. Photo and story are not kept beyond the job; a photo is erased as soon as it has been looked at.
+    `captions`. A photo is erased as soon as it has been looked at, the story when the job succeeds; where it fails or
+    is canceled, the story stays with the job until that is erased or expires, so that it can be made again.
 
     `curl -F photo=@photo.jpg -F portrait=@portrait.jpg -F 'consent={"subject": "Ann Lee", "basis": "self",
     "given_on": "2026-11-01"}' http://127.0.0.1:8000/v1/narrations`

@@ -62,7 +62,8 @@ async def search(
 
     What it will cost at most stands in the job's `input`. Its `stage` tells the current and the best loss, its result
     is the report, and its `output` names the prompt that it found: `POST /v1/prompts/{prompt_id}/activate` lets it
-    answer. Canceled, it is lost; a worker that dies loses nothing. The stories are erased with the job's end.
+    answer. A worker that dies loses nothing. The stories are erased when it succeeds; where it fails or is canceled,
+    they stay with the job until that is erased or expires, so that it can be made again, from its beginning.
     """
     question = SearchQuestion(**dict(new))
     estimate = await parts.reasoning.estimate_search(question, request_id)

@@ -30,6 +30,13 @@ def show_job(job_id: options.JobId, as_json: options.AsJson = False) -> None:
         show.answer(as_json, client.job(job_id), show.print_job)
 
 
+@jobs_app.command("repeat")
+def repeat_job(job_id: options.JobId, as_json: options.AsJson = False) -> None:
+    """Make a job again that failed or was canceled."""
+    with show.reporting(), connected(show.TOLD) as client:
+        show.answer(as_json, client.repeat_job(job_id), show.print_job)
+
+
 @jobs_app.command("cancel")
 def cancel_job(job_id: options.JobId, as_json: options.AsJson = False) -> None:
     """Stop a job."""

@@ -223,7 +223,7 @@ def cancel(job_id: str) -> Call[JobView]:
 
 
 def repeat_job(job_id: str) -> Call[JobView]:
-    """Make a video again that failed or was canceled, of the same files."""
+    """Make a job again that failed or was canceled, of the same files and the same question."""
     return Call("POST", f"/v1/jobs/{job_id}/repeat", answer(JobView), repeatable=False)
 
 

@@ -99,7 +99,7 @@ export function jobsRoom() {
         "td",
         {},
         h("button", { type: "button", class: "quiet", onclick: () => look(job) }, "show"),
-        job.kind === "video" && ["failed", "canceled"].includes(job.status) && h("button", { type: "button", class: "quiet", onclick: () => act("POST", "/repeat", job) }, "again"),
+        ["failed", "canceled"].includes(job.status) && h("button", { type: "button", class: "quiet", onclick: () => act("POST", "/repeat", job) }, "again"),
         over ? h("button", { type: "button", class: "quiet", onclick: () => act("DELETE", "", job) }, "erase") : h("button", { type: "button", class: "quiet", onclick: () => act("POST", "/cancel", job) }, "stop"),
       ),
     );

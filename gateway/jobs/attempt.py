@@ -11,6 +11,7 @@ import structlog
 
 from gateway.jobs.patience import until_there_is_space
 from gateway.jobs.records import Job
+from gateway.jobs.workspace import ASKED
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.store.database import OUTAGES
@@ -89,7 +90,7 @@ async def attempt(job_id: str, desk: Desk) -> None:
     end = await _watch(work, job, desk)
     if end is Lease.CANCEL:
         store.confirm_cancel(job.id, job.fence, desk.retention_s)
-        desk.storage.remove_workspace(job.id)
+        desk.storage.strip_workspace(job.id, ASKED)
     elif end is Lease.HELD:
         await _settle(work, job, desk)
     log.info("job_left", end=store.status(job.id))
@@ -149,7 +150,7 @@ async def _settle(work: asyncio.Future[Made], job: Job, desk: Desk) -> None:
 
 def _fail(error: ProblemError, job: Job, desk: Desk) -> None:
     if desk.store.fail(job.id, job.fence, job_error(error), desk.retention_s):
-        desk.storage.remove_workspace(job.id)
+        desk.storage.strip_workspace(job.id, ASKED)
 
 
 def job_error(error: ProblemError) -> dict[str, Any]:

@@ -19,6 +19,9 @@ PORTRAIT: Final = "portrait"
 SPEECH: Final = "speech"
 """Stages of a video job that the gateway may have done before the job is accepted."""
 
+PHOTO: Final = "photo"
+"""What a narration tells of: a stored file, or in the job's folder until it has been looked at."""
+
 PERCEPTION: Final = "perception"
 REASONING: Final = "reasoning"
 SCRIPT: Final = "script"

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from gateway.jobs.attempt import Made, Progress
-from gateway.jobs.inputs import PERCEPTION, REASONING, SCRIPT, NarrationInput
+from gateway.jobs.inputs import PERCEPTION, PHOTO, REASONING, SCRIPT, NarrationInput
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
 from gateway.jobs.video import VideoMaker
@@ -29,9 +29,6 @@ from services.reasoning.client import ReasoningClient
 from services.reasoning.schemas import RelationsRequest, RelationsResponse
 
 T = TypeVar("T")
-
-PHOTO: Final = "photo"
-"""In the job's folder from before it is accepted until it has been looked at."""
 
 
 class Script(BaseModel):

@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.jobs.attempt import job_error
 from gateway.jobs.queue import Bell
+from gateway.jobs.state import REPEATABLE, UNFINISHED
+from gateway.jobs.workspace import ASKED
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.store.database import Database
@@ -73,7 +75,12 @@ class Reconciler:
         self._outbox.erase_old()
         self._storage.remove(self._store.erase_expired())
         folders = self._storage.old_workspaces()
-        for job_id in set(folders) - self._store.unfinished(folders):
-            self._storage.remove_workspace(job_id)
+        over = set(folders) - self._store.in_state(folders, UNFINISHED)
+        in_vain = self._store.in_state(list(over), REPEATABLE)
+        for job_id in over:
+            if job_id in in_vain:
+                self._storage.strip_workspace(job_id, ASKED)
+            else:
+                self._storage.remove_workspace(job_id)
         old = self._storage.old_files()
         self._storage.remove(set(old) - self._store.known_files(old))

@@ -30,6 +30,8 @@ TRANSITIONS: Final[dict[JobStatus, frozenset[JobStatus]]] = {
 
 TERMINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 UNFINISHED: Final = frozenset(JobStatus) - TERMINAL
+REPEATABLE: Final = TERMINAL - {JobStatus.SUCCEEDED}
+"""A job that came to nothing can be made again."""
 
 
 def sources(target: JobStatus) -> list[JobStatus]:

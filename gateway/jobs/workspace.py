@@ -7,10 +7,15 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from gateway.jobs.inputs import PERCEPTION, PHOTO
 from gateway.storage import write_whole
 
 QUESTION: Final = "question.json"
-"""What the job is asked, where that is private: in its folder from before it is accepted, and gone with it."""
+"""What the job is asked, where that is private: in its folder from before it is accepted, and gone with its success."""
+
+ASKED: Final = (QUESTION, PHOTO, f"{PERCEPTION}.json")
+"""Of a job that failed or was canceled this stays, to make it again of: what it was asked, and its photo, or what was
+seen in it."""
 
 R = TypeVar("R", bound=BaseModel)
 

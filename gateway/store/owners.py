@@ -2,13 +2,14 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, VIDEO
+from gateway.jobs.inputs import FEATURES, PHOTO, PORTRAIT, SPEECH, VIDEO
 from gateway.jobs.records import FileRecord, Job, NewJob
-from gateway.jobs.state import TERMINAL, JobStatus
+from gateway.jobs.state import REPEATABLE, TERMINAL, JobStatus
 from gateway.store.audit import accepted_as, append
 from gateway.store.limits import QueueLimits
 from gateway.store.statements import (
@@ -156,36 +157,49 @@ class OwnerStore:
                 sql.execute(change(*running, cancel_requested=True))
         return self.job(job_id)
 
-    def repeat(self, job_id: str, new_job_id: str) -> Job:
+    def repeat(self, job_id: str, new_job_id: str, hand_on: Callable[[str, str], bool]) -> Job:
         """A new job of the same input in place of one that failed or was canceled; its uploads go with the new one.
 
-        Raises ``not_found``, ``job_not_repeatable``, and what ``QueueLimits`` raise.
+        ``hand_on(job, other)`` gives the other job what the first was asked -> was it there? Raises ``not_found``,
+        ``job_not_repeatable``, and what ``QueueLimits`` raise.
         """
-        with self._engine.begin() as sql:
-            row = sql.execute(sa.select(JOBS).where(*self._job(job_id)).with_for_update()).one_or_none()
-            if row is None:
-                raise _no_job(job_id)
-            sources = _check_repeatable(sql, row)
-            self._limits.check(sql, self.owner)
-            copied = {name: row._mapping[name] for name in ("kind", "input", "fingerprint", "owner", "retention_s")}
-            now = time.time()
-            sql.execute(
-                sa.insert(JOBS).values(
-                    id=new_job_id,
-                    status=JobStatus.QUEUED,
-                    stage="waiting",
-                    created_at=now,
-                    changed_at=now,
-                    woken_at=now,
-                    warnings=[],
-                    **copied,
-                )
-            )
-            sql.execute(sa.update(FILES).where(FILES.c.job_id == job_id).values(job_id=new_job_id))
-            for file_id in sources:
-                sql.execute(sa.insert(USES).values(job_id=new_job_id, file_id=file_id))
-            append(sql, "accepted", new_job_id, accepted_as(sql, job_id) | {"repeats": job_id})
+        handed_on = False
+        try:
+            with self._engine.begin() as sql:
+                row = sql.execute(sa.select(JOBS).where(*self._job(job_id)).with_for_update()).one_or_none()
+                if row is None:
+                    raise _no_job(job_id)
+                sources = _check_repeatable(sql, row)
+                self._limits.check(sql, self.owner)
+                self._insert_again(sql, row, new_job_id)
+                sql.execute(sa.update(FILES).where(FILES.c.job_id == job_id).values(job_id=new_job_id))
+                for file_id in sources:
+                    sql.execute(sa.insert(USES).values(job_id=new_job_id, file_id=file_id))
+                append(sql, "accepted", new_job_id, accepted_as(sql, job_id) | {"repeats": job_id})
+                handed_on = hand_on(job_id, new_job_id)
+                if not handed_on and _is_asked_in_private(row):
+                    raise _not_repeatable(job_id, "what it was asked went with the job that was made of it before")
+        except BaseException:
+            if handed_on:
+                hand_on(new_job_id, job_id)
+            raise
         return self.job(new_job_id)
+
+    def _insert_again(self, sql: sa.Connection, row: sa.Row[Any], new_job_id: str) -> None:
+        copied = {name: row._mapping[name] for name in ("kind", "input", "fingerprint", "owner", "retention_s")}
+        now = time.time()
+        sql.execute(
+            sa.insert(JOBS).values(
+                id=new_job_id,
+                status=JobStatus.QUEUED,
+                stage="waiting",
+                created_at=now,
+                changed_at=now,
+                woken_at=now,
+                warnings=[],
+                **copied,
+            )
+        )
 
     def delete_job(self, job_id: str) -> list[str]:
         """Erase a finished job with its file rows -> ids of those files. Raises ``not_found``, ``job_not_finished``."""
@@ -212,19 +226,26 @@ class OwnerStore:
 
 def _check_repeatable(sql: sa.Connection, job: sa.Row[Any]) -> list[str]:
     """Ids of the files that it is made of. Raises ``job_not_repeatable``."""
-    sources = [job.input[name] for name in (PORTRAIT, SPEECH, FEATURES) if job.input.get(name) is not None]
+    sources = [job.input[name] for name in (PORTRAIT, SPEECH, FEATURES, PHOTO) if job.input.get(name) is not None]
     there = {row.id: row.job_id for row in sql.execute(sa.select(FILES).where(FILES.c.id.in_(sources)))}
-    if job.status not in (JobStatus.FAILED, JobStatus.CANCELED):
+    if job.status not in REPEATABLE:
         reason = f"it is {job.status}; only what failed or was canceled is made again"
-    elif job.kind != VIDEO:
-        reason = f"what a {job.kind} was made of is erased with its end; ask anew"
     elif len(there) < len(sources):
         reason = "a file that it was made of was erased"
     elif others := set(there.values()) - {None, job.id}:
         reason = f"its files went with job {others.pop()}"
     else:
         return sources
-    raise ProblemError("job_not_repeatable", f"job {job.id!r}: {reason}", param="id")
+    raise _not_repeatable(job.id, reason)
+
+
+def _is_asked_in_private(job: sa.Row[Any]) -> bool:
+    """Is its question in its folder, and not in its row?"""
+    return job.kind != VIDEO and job.input.get("text") is None
+
+
+def _not_repeatable(job_id: str, reason: str) -> ProblemError:
+    return ProblemError("job_not_repeatable", f"job {job_id!r}: {reason}", param="id")
 
 
 def _no_file(file_id: str) -> ProblemError:

@@ -5,14 +5,14 @@ another can neither report nor publish.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.jobs.records import FileRecord, Job
-from gateway.jobs.state import TERMINAL, UNFINISHED, JobStatus, sources
+from gateway.jobs.state import TERMINAL, JobStatus, sources
 from gateway.store.audit import append
 from gateway.store.statements import change, end, erase_jobs, insert_file, job_of, select_job, unfinished_readers
 from gateway.store.tables import FILES, JOBS
@@ -180,10 +180,10 @@ class JobStore:
         with self._engine.begin() as sql:
             sql.execute(sa.update(JOBS).where(JOBS.c.id == job_id).values(woken_at=time.time()))
 
-    def unfinished(self, job_ids: Sequence[str]) -> set[str]:
-        """Those of ``job_ids`` that wait or run."""
+    def in_state(self, job_ids: Sequence[str], statuses: Iterable[JobStatus]) -> set[str]:
+        """Those of ``job_ids`` whose status is one of ``statuses``."""
         with self._engine.connect() as sql:
-            query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(job_ids), JOBS.c.status.in_(list(UNFINISHED)))
+            query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(job_ids), JOBS.c.status.in_(list(statuses)))
             return set(sql.execute(query).scalars())
 
     def erase_expired(self) -> list[str]:

@@ -302,7 +302,9 @@ def test_cancel_stops_a_narration_that_thinks(stack: Stack):
     stack.http.post(f"/v1/jobs/{job_id}/cancel")
     assert stack.wait(job_id)["status"] == "canceled"
     stack.fakes.thinking_s = 0
-    wait_for(lambda: not folder_of(stack, job_id))
+    wait_for(lambda: folder_of(stack, job_id) == {f"jobs/{job_id}", "question.json", "perception.json"})
+    stack.http.delete(f"/v1/jobs/{job_id}").raise_for_status()
+    assert not folder_of(stack, job_id)
 
 
 def test_one_key_makes_one_narration(stack: Stack):

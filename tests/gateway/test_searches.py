@@ -117,7 +117,7 @@ def test_a_key_makes_one_job_and_stories_go_with_the_job(stack: Stack):
     two = start(stack, "evaluations", {"stories": STORIES}, **key)
     assert one["id"] == two["id"]
     stack.wait(one["id"])
-    wait_for(lambda: not [name for name in stack.stored() if "question.json" in name])
+    wait_for(lambda: not [name for name in stack.stored() if one["id"] in name and "question.json" in name])
     assert b"hugs" not in stack.database_bytes()
     other = stack.http.post("/v1/evaluations", json={"stories": STORIES[:-1]}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")

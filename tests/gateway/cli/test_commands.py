@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import show
 from gateway.cli.main import app
+from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack
 from tests.gateway.fakes import picture, pictures, wav
 from tests.gateway.test_prompts import PROMPT
@@ -131,6 +132,15 @@ def test_what_may_succeed_later_is_exit_code_three(
 
     assert done.exit_code == 3
     assert "service_unavailable" in done.stderr and "is the stack running?" in done.stderr
+
+
+def test_a_job_that_failed_is_made_again(raconteur: Callable[..., Result], stack: Stack):
+    stack.fakes.faults.append(ProblemError("face_too_small", "portrait: too small", param="portrait"))
+    failed = stack.wait(stack.submit(1.0)["id"])["id"]
+    again = json.loads(raconteur("jobs", "repeat", failed, "--json").stdout)
+
+    assert stack.wait(again["id"])["status"] == "succeeded"
+    assert raconteur("jobs", "repeat", again["id"]).exit_code == 1
 
 
 def test_every_command_tells_its_exit_codes_and_completes_in_a_shell(raconteur: Callable[..., Result]):

@@ -274,6 +274,18 @@ class TestJobs:
         expect(page.locator("tbody tr").first).to_contain_text("done", timeout=20_000)
         assert stack.job(job["id"])["status"] == "failed"
 
+    def test_an_evaluation_that_was_stopped_is_made_again(self, page: Page, stack: Stack):
+        stack.fakes.segment_s = 30
+        job = stack.http.post("/v1/evaluations", json={"stories": STORIES}).json()
+        stack.wait(job["id"], "running")
+        page.get_by_role("link", name="Jobs").click()
+        newest = page.locator("tbody tr").first
+        newest.get_by_role("button", name="stop", exact=True).click()
+        expect(newest).to_contain_text("stopped", timeout=30_000)
+        stack.fakes.segment_s = 0
+        newest.get_by_role("button", name="again").click()
+        expect(newest).to_contain_text("done after", timeout=30_000)
+
     def test_a_lost_connection_comes_back(self, browser: Browser, stack: Stack):
         with console_page(browser, str(stack.http.base_url), expected_errors=["ERR_INTERNET_DISCONNECTED"]) as page:
             page.get_by_role("link", name="Jobs").click()

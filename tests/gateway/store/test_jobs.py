@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateway.jobs.records import FileRecord, Job, NewJob, new_id
-from gateway.jobs.state import JobStatus
+from gateway.jobs.state import UNFINISHED, JobStatus
 from gateway.store.work import Lease
 from services.common.errors import ProblemError
 from tests.gateway.store.conftest import Store
@@ -189,7 +189,7 @@ def test_finished_jobs_and_unused_files_expire(store: Store):
     publish(store, running, result)
 
     assert store.work.erase_expired() == [file.id]
-    assert store.work.unfinished([old.id, waiting.id]) == {waiting.id}
+    assert store.work.in_state([old.id, waiting.id], UNFINISHED) == {waiting.id}
     store.mine.cancel(waiting.id, -1)
     assert set(store.work.erase_expired()) == {used.id}
     with pytest.raises(ProblemError):
