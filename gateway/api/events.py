@@ -115,13 +115,13 @@ async def _follow_all(mine: OwnerStore, since: float, request: Request) -> Async
         start, more = max(first, since - _LATE_S), True
         while more:
             changes = await run_in_threadpool(mine.changed_jobs, start, _AT_ONCE)
-            for moment, job in changes:
+            for job in changes:
                 if versions.get(job.id, (0.0, 0))[1] < job.version:
-                    versions[job.id] = moment, job.version
-                    since, told = max(since, moment), time.monotonic()
-                    yield _event(f"{moment:.6f}", job)
-            more = len(changes) == _AT_ONCE and changes[-1][0] > start
-            start = changes[-1][0] if more else start
+                    versions[job.id] = job.changed_at, job.version
+                    since, told = max(since, job.changed_at), time.monotonic()
+                    yield _event(f"{job.changed_at:.6f}", job)
+            more = len(changes) == _AT_ONCE and changes[-1].changed_at > start
+            start = changes[-1].changed_at if more else start
         if time.monotonic() - told > _HEARTBEAT_S:
             told = time.monotonic()
             yield ": still here\n\n"

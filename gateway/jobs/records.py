@@ -44,6 +44,7 @@ class Job:
     version: int
     cancel_requested: bool
     created_at: float
+    changed_at: float
     started_at: float | None
     finished_at: float | None
     expires_at: float | None

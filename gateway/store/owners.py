@@ -18,7 +18,7 @@ from gateway.store.statements import (
     erase_jobs,
     file_of,
     insert_file,
-    job_of,
+    jobs_of,
     select_file,
     select_job,
     unfinished_readers,
@@ -105,10 +105,10 @@ class OwnerStore:
     def job_of_key(self, key: str, fingerprint: str) -> Job | None:
         """The job that was made with this idempotency key. Raises ``idempotency_mismatch`` on another request."""
         with self._engine.connect() as sql:
-            row = sql.execute(select_job().where(JOBS.c.idempotency_key == self._own_key(key))).one_or_none()
-        if row is None:
+            found = jobs_of(sql, select_job().where(JOBS.c.idempotency_key == self._own_key(key)))
+        if not found:
             return None
-        job = job_of(row)
+        job = found[0]
         if job.fingerprint != fingerprint:
             raise ProblemError(
                 "idempotency_mismatch",
@@ -119,10 +119,10 @@ class OwnerStore:
 
     def job(self, job_id: str) -> Job:
         with self._engine.connect() as sql:
-            row = sql.execute(select_job().where(*self._job(job_id))).one_or_none()
-        if row is None:
+            found = jobs_of(sql, select_job().where(*self._job(job_id)))
+        if not found:
             raise _no_job(job_id)
-        return job_of(row)
+        return found[0]
 
     def jobs(self, *, status: JobStatus | None, kind: str | None, before: str | None, limit: int) -> list[Job]:
         """Newest first; ``before`` is the id of the last job of the page before."""
@@ -134,19 +134,18 @@ class OwnerStore:
         if before is not None:
             query = query.where(JOBS.c.id < before)
         with self._engine.connect() as sql:
-            return [job_of(row) for row in sql.execute(query)]
+            return jobs_of(sql, query)
 
-    def changed_jobs(self, since: float, limit: int) -> list[tuple[float, Job]]:
-        """(when, job) of those that changed at ``since`` (seconds since 1970) or later, the oldest change first."""
+    def changed_jobs(self, since: float, limit: int) -> list[Job]:
+        """Those that changed at ``since`` (seconds since 1970) or later, the oldest change first."""
         query = (
             select_job()
-            .add_columns(JOBS.c.changed_at)
             .where(JOBS.c.owner == self.owner, JOBS.c.changed_at >= since)
             .order_by(JOBS.c.changed_at)
             .limit(limit)
         )
         with self._engine.connect() as sql:
-            return [(row.changed_at, job_of(row)) for row in sql.execute(query)]
+            return jobs_of(sql, query)
 
     def cancel(self, job_id: str, retention_s: float) -> Job:
         """A waiting job is canceled at once, a running one is asked to stop, a finished one stays as it is."""

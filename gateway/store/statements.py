@@ -12,36 +12,48 @@ from gateway.store.tables import FILES, JOBS, USES
 from gateway.store.tallies import tally
 from gateway.store.webhooks import announce
 
-_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "changed_at", "retention_s"}
+_INTERNAL: Final = {"lease_until", "woken_at", "idempotency_key", "retention_s"}
 _JOB_COLUMNS: Final = [column for column in JOBS.c if column.name not in _INTERNAL]
 _FILE_COLUMNS: Final = [column for column in FILES.c if column.name != "owner"]
 
 
-def _selected_job() -> sa.Select[Any]:
-    other = JOBS.alias()
-    ahead = (
-        sa.select(sa.func.count())
-        .where(other.c.status == JobStatus.QUEUED, other.c.id <= JOBS.c.id)
-        .correlate(JOBS)
-        .scalar_subquery()
+def select_job() -> sa.Select[Any]:
+    """What ``jobs_of`` needs of each job."""
+    return sa.select(*_JOB_COLUMNS)
+
+
+def jobs_of(sql: sa.Connection, query: sa.Select[Any]) -> list[Job]:
+    """The jobs of a query that began as ``select_job``."""
+    rows = sql.execute(query).all()
+    waiting = [row.id for row in rows if row.status == JobStatus.QUEUED]
+    positions = queue_positions(sql, waiting) if waiting else {}
+    return [_job_of(row, positions.get(row.id)) for row in rows]
+
+
+def _job_of(row: sa.Row[Any], queue_position: int | None) -> Job:
+    return Job(**dict(row._mapping) | {"status": JobStatus(row.status), "queue_position": queue_position})
+
+
+def _positions() -> sa.Select[Any]:
+    """From one job of a page to the next the queue is counted once; a count of its own for each would take it anew."""
+    asked = (
+        sa.select(JOBS.c.id, sa.func.lag(JOBS.c.id, 1, "").over(order_by=JOBS.c.id).label("before"))
+        .where(JOBS.c.id.in_(sa.bindparam("ids", expanding=True)), JOBS.c.status == JobStatus.QUEUED)
+        .cte("asked")
     )
-    position = sa.case((JOBS.c.status == JobStatus.QUEUED, ahead)).label("queue_position")
-    return sa.select(*_JOB_COLUMNS, position)
+    between = JOBS.c.status == JobStatus.QUEUED, JOBS.c.id > asked.c.before, JOBS.c.id <= asked.c.id
+    counted = sa.select(sa.func.count()).select_from(JOBS).where(*between).correlate(asked).scalar_subquery()
+    steps = sa.select(asked.c.id, counted.label("step")).cte("steps")
+    return sa.select(steps.c.id, sa.func.sum(steps.c.step).over(order_by=steps.c.id))
 
 
-_JOB: Final = _selected_job()
+_POSITIONS: Final = _positions()
 """Made once: it takes longer to make than to run."""
 
 
-def select_job() -> sa.Select[Any]:
-    """All that ``Job`` holds; the queue position counts from 1 among the waiting jobs, oldest first."""
-    return _JOB
-
-
-def job_of(row: sa.Row[Any]) -> Job:
-    values = {name: value for name, value in row._mapping.items() if name not in _INTERNAL}
-    values["status"] = JobStatus(values["status"])
-    return Job(**values)
+def queue_positions(sql: sa.Connection, job_ids: list[str]) -> dict[str, int]:
+    """By id, the place of those that wait among all that wait: from 1, the oldest first."""
+    return {job_id: int(place) for job_id, place in sql.execute(_POSITIONS, {"ids": job_ids})}
 
 
 def select_file() -> sa.Select[Any]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.jobs.records import FileRecord, Job
 from gateway.jobs.state import TERMINAL, JobStatus, sources
 from gateway.store.audit import append
-from gateway.store.statements import change, end, erase_jobs, insert_file, job_of, select_job, unfinished_readers
+from gateway.store.statements import change, end, erase_jobs, insert_file, jobs_of, select_job, unfinished_readers
 from gateway.store.tables import FILES, JOBS
 
 
@@ -67,7 +67,7 @@ class JobStore:
         with self._engine.begin() as sql:
             if sql.execute(statement).rowcount == 0:
                 return None
-            return job_of(sql.execute(select_job().where(JOBS.c.id == job_id)).one())
+            return jobs_of(sql, select_job().where(JOBS.c.id == job_id))[0]
 
     def heartbeat(self, job_id: str, fence: int, *, lease_s: float) -> Lease:
         """Renew the lease and learn whether to go on."""
