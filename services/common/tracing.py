@@ -49,15 +49,20 @@ def _hide_asked(span: Any, scope: dict[str, Any]) -> None:
         span.set_attribute(attribute, "")
 
 
-async def _hide_called(span: Any, request: Any) -> None:
+def _hide_called(span: Any, request: Any) -> None:
     for attribute in ("http.url", "url.full"):
         span.set_attribute(attribute, f"{request.url.scheme}://{request.url.host}{request.url.path}")
+
+
+async def _hide_called_by_httpx(span: Any, request: Any) -> None:
+    _hide_called(span, request)
 
 
 def _start(name: str) -> None:
     """The exporter and the tracing of outgoing calls, once in a process."""
     from opentelemetry import trace  # noqa: PLC0415 - an extra
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor  # noqa: PLC0415
     from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor  # noqa: PLC0415
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -68,4 +73,5 @@ def _start(name: str) -> None:
     provider: Any = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    HTTPXClientInstrumentor().instrument(async_request_hook=_hide_called)
+    AioHttpClientInstrumentor().instrument(request_hook=_hide_called)
+    HTTPXClientInstrumentor().instrument(async_request_hook=_hide_called_by_httpx)

@@ -23,4 +23,4 @@ class PerceptionClient(ServiceClient):
 
     async def _seen(self, path: str, photo: bytes, options: PhotoOptions, request_id: str) -> bytes:
         form = {"options": options.model_dump_json()}
-        return (await self._post(path, request_id, files={"photo": photo}, data=form)).content
+        return (await self._post(path, request_id, form, {"photo": photo})).content

@@ -10,13 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final, Self
 
-import httpx
 import numpy as np
 from pydantic import BaseModel, TypeAdapter
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
-from services.common.client import ServiceClient
+from services.common.client import Answer, ServiceClient
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import (
     FPS,
@@ -111,23 +110,23 @@ class TalkingHeadClient(ServiceClient):
 
     async def portrait(self, portrait: Input, options: PortraitOptions, request_id: str = "") -> PortraitReport:
         """Is this portrait (an encoded image, or a video) fit to talk?"""
-        response = await self._ask("/v1/portraits", request_id, {"portrait": portrait}, options)
+        response = await self._send("/v1/portraits", request_id, {"portrait": portrait}, options)
         return PortraitReport.model_validate_json(response.content)
 
     async def track(self, video: Input, options: TrackOptions, request_id: str = "") -> tuple[TrackReport, bytes]:
         """Follow the face through a video -> report, safetensors bytes."""
-        response = await self._ask("/v1/tracks", request_id, {"portrait": video}, options)
+        response = await self._send("/v1/tracks", request_id, {"portrait": video}, options)
         return TrackReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
 
     async def mouth(self, video: Path, request_id: str = "") -> MouthReport:
         """How far the mouth of a video opens, frame by frame, and how loud it is."""
         with video.open("rb") as file:
-            response = await self._post("/v1/mouths", request_id, files={"video": file})
+            response = await self._post("/v1/mouths", request_id, {}, {"video": file})
         return MouthReport.model_validate_json(response.content)
 
     async def voices(self, request_id: str = "") -> VoicesReport:
         """Who can read a text aloud."""
-        return VoicesReport.model_validate_json((await self._request("GET", "/v1/voices", request_id)).content)
+        return VoicesReport.model_validate_json((await self._get("/v1/voices", request_id)).content)
 
     async def speech(
         self, speech: bytes | str, options: SpeechOptions, features: bytes | None = None, request_id: str = ""
@@ -138,9 +137,9 @@ class TalkingHeadClient(ServiceClient):
         """
         form, files = {"options": options.model_dump_json()}, {} if features is None else {"features": features}
         if isinstance(speech, str):
-            response = await self._post("/v1/speech", request_id, files=files, data=form | {"text": speech})
+            response = await self._post("/v1/speech", request_id, form | {"text": speech}, files)
         else:
-            response = await self._post("/v1/speech", request_id, files=files | {"speech": speech}, data=form)
+            response = await self._post("/v1/speech", request_id, form, files | {"speech": speech})
         return SpeechReport.model_validate_json(response.headers[REPORT_HEADER]), response.content
 
     async def segment(
@@ -160,7 +159,7 @@ class TalkingHeadClient(ServiceClient):
         """
         inputs = {"portrait": portrait} | ({} if track is None else {"track": track})
         files = {"speech": speech} | ({} if state is None else {"state": state})
-        response = await self._ask("/v1/segments", request_id, inputs, options, files)
+        response = await self._send("/v1/segments", request_id, inputs, options, files)
         report = SegmentReport.model_validate_json(response.headers[REPORT_HEADER])
         return report, *(unpack_segment(response.content) if options.progressive else (response.content, None))
 
@@ -168,14 +167,14 @@ class TalkingHeadClient(ServiceClient):
         """Let the service hold an input no longer. Of several replicas one is asked; the others do so by themselves."""
         await self._request("DELETE", f"/v1/inputs/{sha256}", request_id)
 
-    async def _ask(
+    async def _send(
         self,
         path: str,
         request_id: str,
         inputs: Mapping[str, Input],
         options: BaseModel,
         files: Mapping[str, bytes] = MappingProxyType({}),
-    ) -> httpx.Response:
+    ) -> Answer:
         """Post ``options`` and ``files``; of the ``inputs`` those alone are sent that the service says it lacks."""
         lacking: frozenset[str] = frozenset()
         while True:
@@ -184,9 +183,7 @@ class TalkingHeadClient(ServiceClient):
                 sent: dict[str, bytes | BinaryIO] = dict(files)
                 sent |= {name: stack.enter_context(inputs[name].path.open("rb")) for name in lacking}
                 try:
-                    return await self._post(
-                        path, request_id, files=sent, data=form | {"options": options.model_dump_json()}
-                    )
+                    return await self._post(path, request_id, form | {"options": options.model_dump_json()}, sent)
                 except ProblemError as error:
                     missing = inputs.keys() & error.extra.get("missing", ())
                     if error.code != "input_missing" or missing <= lacking:

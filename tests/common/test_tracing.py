@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from services.common.app import create_app
+from services.common.client import ServiceClient
 from services.common.tracing import trace_queue
 
 async def ready(): return {}
@@ -35,6 +36,9 @@ async def main():
         parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
         await client.get("/asked/Ann?story=secret", headers={"traceparent": parent})
         await client.get("/livez")
+    service = ServiceClient("http://localhost:9")
+    await service.ready()
+    await service.close()
     async with httpx.AsyncClient() as client:
         try:
             await client.get("http://localhost:9/stories?of=secret")
@@ -74,6 +78,6 @@ def test_a_trace_goes_on_over_http_and_celery_and_tells_nothing_private():
     names = [name for name, _ in told["told"]]
     assert "GET /asked/{name}" in names
     assert not [name for name in names if "livez" in name]
-    assert "http://localhost/stories" in done.stdout
+    assert "http://localhost/stories" in done.stdout and "http://localhost/readyz" in done.stdout
     assert "secret" not in done.stdout + done.stderr
     assert "127.0.0.1" not in done.stdout

@@ -1,32 +1,41 @@
-"""The client against the real app, through its ASGI interface."""
+"""The client against the real app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
 
+from gateway.processes import free_ports
 from services.common.errors import ProblemError
 from services.perception.app import app
 from services.perception.client import PerceptionClient
 from services.perception.schemas import PhotoOptions, StoryOptions
+from tests.gateway.fakes import serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client() -> AsyncIterator[PerceptionClient]:
-    client = PerceptionClient("http://perception")
-    await client.close()
-    async with app.router.lifespan_context(app):
-        client._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://perception")
-        await app.state.loading
+    (port,) = free_ports(1)
+    with serve(app, port):
+        client = PerceptionClient(f"http://127.0.0.1:{port}")
+        async with asyncio.timeout(60):
+            while not await client.ready():
+                await asyncio.sleep(0.05)
         yield client
         await client.close()
 
 
-async def test_it_knows_when_the_service_is_ready(client: PerceptionClient):
-    assert await client.ready()
+async def test_a_service_that_is_away_is_not_ready_and_says_so():
+    (port,) = free_ports(1)
+    client = PerceptionClient(f"http://127.0.0.1:{port}")
+    assert not await client.ready()
+    with pytest.raises(ProblemError, match="perception cannot be reached: ClientConnectorError") as caught:
+        await client.story(b"", StoryOptions())
+    assert caught.value.code == "service_unavailable"
+    await client.close()
 
 
 async def test_options_reach_the_service(client: PerceptionClient, friends_jpeg: bytes):
