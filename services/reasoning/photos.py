@@ -34,7 +34,7 @@ class _Perception(ServiceClient):
 
     async def story(self, photo: bytes, boxes: Sequence[Box]) -> _Told:
         form = {"options": json.dumps({"boxes": boxes})}
-        answer = await self._post("/v1/stories", "", files={"photo": photo}, data=form)
+        answer = await self._post("/v1/stories", "", form, {"photo": photo})
         return _Told.model_validate_json(answer.content)
 
 
