@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.jobs.inputs import FEATURES, PHOTO, PORTRAIT, SPEECH, VIDEO
+from gateway.jobs.inputs import VIDEO
 from gateway.jobs.records import FileRecord, Job, NewJob
 from gateway.jobs.state import REPEATABLE, TERMINAL, JobStatus
 from gateway.store.audit import accepted_as, append
@@ -225,7 +225,7 @@ class OwnerStore:
 
 def _check_repeatable(sql: sa.Connection, job: sa.Row[Any]) -> list[str]:
     """Ids of the files that it is made of. Raises ``job_not_repeatable``."""
-    sources = [job.input[name] for name in (PORTRAIT, SPEECH, FEATURES, PHOTO) if job.input.get(name) is not None]
+    sources = list(sql.execute(sa.select(USES.c.file_id).where(USES.c.job_id == job.id)).scalars())
     there = {row.id: row.job_id for row in sql.execute(sa.select(FILES).where(FILES.c.id.in_(sources)))}
     if job.status not in REPEATABLE:
         reason = f"it is {job.status}; only what failed or was canceled is made again"

@@ -71,8 +71,25 @@ def test_canceled_while_photos_are_told_it_ends_and_leaves_the_photos(stack: Sta
     stack.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
     assert stack.wait(job["id"])["status"] == "canceled"
     assert stack.fakes.looks < 12
-    wait_for(lambda: not [name for name in stack.stored() if job["id"] in name])
+    folder = f"jobs/{job['id']}"
+    wait_for(lambda: {name for name in stack.stored() if job["id"] in name} == {folder, f"{folder}/question.json"})
     assert stack.http.get(f"/v1/files/{body['photos']['0.jpg']}").status_code == 200
+
+
+def test_made_again_it_holds_its_photos_until_it_ends(stack: Stack):
+    stack.fakes.look_s = 1.0
+    body = asked(stack)
+    job = start(stack, body)
+    wait_for(lambda: stack.job(job["id"])["stage"] == "telling")
+    stack.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
+    stack.wait(job["id"])
+    again = stack.http.post(f"/v1/jobs/{job['id']}/repeat").raise_for_status().json()
+
+    held = stack.http.delete(f"/v1/files/{body['photos']['11.jpg']}")
+    assert (held.status_code, held.json()["code"]) == (409, "file_in_use")
+    stack.fakes.look_s = 0.0
+    done = stack.wait(again["id"])
+    assert done["status"] == "succeeded" and done["output"]["n"] == 12
 
 
 def test_a_photo_that_the_job_needs_is_kept_and_takes_what_was_judged_along(stack: Stack):
