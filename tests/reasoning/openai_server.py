@@ -30,7 +30,7 @@ class Server:
         self._model: LlamaCppModel | None = None
         self.systems: dict[str, Any] = {}
         self.calls = itertools.count()
-        self.busy = self.most_busy = 0
+        self.busy = self.most_busy = self.asked = 0
         self.rng = np.random.default_rng(0)
 
     def next_token(self, messages: list[dict[str, str]]) -> np.ndarray:
@@ -69,7 +69,7 @@ def make_app(path: Path, cache: Path) -> FastAPI:
 
     @app.get("/stats")
     async def stats() -> dict[str, int]:
-        return {"most_busy": server.most_busy}
+        return {"most_busy": server.most_busy, "asked": server.asked}
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
@@ -99,6 +99,7 @@ def make_app(path: Path, cache: Path) -> FastAPI:
     @app.post("/{kind}/v1/chat/completions")
     async def other_chat(kind: str, asked: dict[str, Any]) -> JSONResponse:
         server.busy += 1
+        server.asked += 1
         server.most_busy = max(server.most_busy, server.busy)
         try:
             if kind == "slow":

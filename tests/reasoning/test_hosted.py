@@ -184,19 +184,23 @@ class TestFaults:
         assert connect(f"{server}/locked/v1", key="sesame").name.startswith("locked@")
 
     def test_requests_at_a_time_are_bounded_and_a_caller_who_leaves_stops_them(self, server: str, connect: Connect):
+        def asked() -> int:
+            return int(httpx.get(f"{server}/stats").json()["asked"])
+
         model = connect(f"{server}/slow/v1", concurrency=2)
         prefix = model.read([model.chat_frame.before_user, STORY])
-        began = time.monotonic()
         model.label_logprobs(prefix, ["Relation of <P1> and <P2>:"] * 2, LABELS)
-        assert httpx.get(f"{server}/stats").json()["most_busy"] == 2 and time.monotonic() - began < 4
+        before = asked()
 
         def leave() -> None:
-            raise ProblemError("canceled", "gone")
+            if asked() > before:
+                raise ProblemError("canceled", "gone")
 
         model.on_step = leave
         with pytest.raises(ProblemError, match="gone"):
             model.label_logprobs(prefix, ["Relation of <P1> and <P2>:"] * 20, LABELS)
-        assert time.monotonic() - began < 8
+        assert before < asked() < before + 40
+        assert httpx.get(f"{server}/stats").json()["most_busy"] == 2
 
 
 def test_cyllamas_server_which_falls_silent_after_one_answer_is_found_out(small_model_path: Path, connect: Connect):

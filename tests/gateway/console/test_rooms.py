@@ -119,8 +119,9 @@ class TestTalk:
         page.get_by_role("button", name="Make it talk").click()
 
         expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
-        said = "() => [...(document.querySelector('video.film').textTracks[0]?.cues ?? [])].map((cue) => cue.text)"
-        page.wait_for_timeout(500)  # captions are read after the video's head
+        # Captions are read after the video's head.
+        page.wait_for_function("() => document.querySelector('video.film').textTracks[0]?.cues?.length")
+        said = "() => [...document.querySelector('video.film').textTracks[0].cues].map((cue) => cue.text)"
         assert page.evaluate(said) == ["Good morning.", "How are you?"]
         page.get_by_role("button", name="does the mouth follow the sound?").click()
         expect(page.locator(".mouth .opening")).to_have_count(1)
@@ -243,9 +244,9 @@ class TestPrompts:
 
 class TestJobs:
     def test_jobs_appear_and_change_by_themselves(self, page: Page, stack: Stack):
+        stack.wait(stack.submit(1.0)["id"])
         page.get_by_role("link", name="Jobs").click()
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-        page.wait_for_timeout(500)
+        expect(page.locator("tbody tr").first).to_contain_text("done after")  # what is there is shown
         before = page.locator("tbody tr").count()
         job = stack.submit(1.0)
 
@@ -261,9 +262,7 @@ class TestJobs:
         expect(rows.first).to_contain_text("done after")
         rows.first.get_by_role("button", name="erase").click()
 
-        expect(page.get_by_role("status").first).to_be_attached()
-        page.wait_for_timeout(300)
-        assert stack.http.get(f"/v1/jobs/{job['id']}").status_code == 404
+        wait_for(lambda: stack.http.get(f"/v1/jobs/{job['id']}").status_code == 404)
 
     def test_a_failed_job_is_made_again(self, page: Page, stack: Stack):
         stack.fakes.faults.append(ProblemError("face_too_small", "portrait: too small", param="portrait"))
