@@ -3,9 +3,9 @@
 Each stage has its endpoint; each answers with what the stages before it found, too.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI, File, Form, Request, Response
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from services.common import limited
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
+from services.common.readiness import Loading
 from services.common.runner import ModelRunner, Stop
 from services.common.stopwatch import Stopwatch
 from services.perception.loading import load_perception
@@ -115,28 +116,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     threads = settings.photos_at_once if settings.asks_a_model_that_sees else 1
     app.state.runner = ModelRunner(settings.queue_length, threads)
     limited.start()
-    # In a thread: /livez answers while the models load, and /readyz says so.
-    app.state.loading = asyncio.get_running_loop().run_in_executor(None, load_perception, settings)
+    app.state.loading = Loading("the perception models", partial(load_perception, settings))
     try:
         yield
     finally:
         app.state.runner.close()
-        await asyncio.wait([app.state.loading])
+        await app.state.loading.ended()
 
 
 async def _ready() -> dict[str, str]:
-    loading: asyncio.Future[Perception] = app.state.loading
-    if not loading.done():
-        return {"models": "loading"}
-    error = loading.exception()
-    return {"models": "ready" if error is None else str(error)}
+    return {"models": app.state.loading.state}
 
 
 def _loaded(app: FastAPI) -> Perception:
-    """The pipeline; raises ``service_unavailable`` while it loads and its own error when it could not be loaded."""
-    loading: asyncio.Future[Perception] = app.state.loading
-    if not loading.done():
-        raise ProblemError("service_unavailable", "the perception models are loading; try again in a few seconds")
+    loading: Loading[Perception] = app.state.loading
     return loading.result()
 
 

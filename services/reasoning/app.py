@@ -1,10 +1,9 @@
 """HTTP server of the reasoning service: ``uvicorn services.reasoning.app:app``."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -13,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from services.common.app import create_app, validation_problem
 from services.common.errors import ProblemError
+from services.common.readiness import Loading
 from services.common.runner import ModelRunner, Stop
 from services.reasoning.judging import judge_on
 from services.reasoning.loading import load_reasoner
@@ -138,28 +138,20 @@ def _prepare(settings: ReasoningSettings) -> Reasoner[Any]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = reasoning_settings()
     app.state.runner = ModelRunner(settings.queue_length)
-    # In a thread: /livez answers while the model loads, and /readyz says so.
-    app.state.loading = asyncio.get_running_loop().run_in_executor(None, _prepare, settings)
+    app.state.loading = Loading("the language model", partial(_prepare, settings))
     try:
         yield
     finally:
         app.state.runner.close()
-        await asyncio.wait([app.state.loading])
+        await app.state.loading.ended()
 
 
 async def _ready() -> dict[str, str]:
-    loading: Future[Reasoner[Any]] = app.state.loading
-    if not loading.done():
-        return {"language_model": "loading"}
-    error = loading.exception()
-    return {"language_model": "ready" if error is None else f"failed: {error}"}
+    return {"language_model": app.state.loading.state}
 
 
 def _loaded(app: FastAPI) -> Reasoner[Any]:
-    """The reasoner; raises ``service_unavailable`` while it loads and its own error when it could not be loaded."""
-    loading: Future[Reasoner[Any]] = app.state.loading
-    if not loading.done():
-        raise ProblemError("service_unavailable", "the language model is loading; try again in a few seconds")
+    loading: Loading[Reasoner[Any]] = app.state.loading
     return loading.result()
 
 

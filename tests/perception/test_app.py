@@ -29,7 +29,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         assert (loading.status_code, loading.json()["parts"]) == (503, {"models": "loading"})
         assert (early.status_code, early.json()["code"]) == (503, "service_unavailable")
         assert (await http.get("/livez")).status_code == 200
-        await app.state.loading
+        await app.state.loading.ended()
         yield http
 
 

@@ -35,7 +35,7 @@ async def client(cache_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
             assert (loading.status_code, loading.json()["parts"]) == (503, {"language_model": "loading"})
             assert (early.status_code, early.json()["code"]) == (503, "service_unavailable")
             assert (await http.get("/livez")).status_code == 200
-            await app.state.loading
+            await app.state.loading.ended()
             yield http
     reasoning_settings.cache_clear()
 
