@@ -110,7 +110,8 @@ def wav(seconds: float, rate_hz: int = 16000, loudness: float = 0.3) -> bytes:
 
 @dataclass
 class Fakes:
-    """Knobs and tallies. ``segment_s`` is how long a segment takes; ``faults`` are raised by the next segments."""
+    """Knobs and tallies. ``segment_s`` is how long a segment takes, one that has begun, too; ``faults`` are raised by
+    the next segments."""
 
     url: str = ""
     segment_s: float = 0.0
@@ -422,8 +423,8 @@ def fake_app(fakes: Fakes) -> FastAPI:
         fakes.segments.append(asked.first_frame)
         if fakes.faults:
             raise fakes.faults.pop(0)
-        until = time.monotonic() + fakes.segment_s
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while time.monotonic() < began + fakes.segment_s:
             if await request.is_disconnected():
                 fakes.abandoned += 1
                 raise ProblemError("canceled", "the caller is gone")

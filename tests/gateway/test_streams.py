@@ -136,7 +136,7 @@ def test_pieces_are_mp4_that_may_be_kept_for_a_while(stack: Stack):
 
 
 def test_a_job_that_has_made_nothing_yet_has_an_empty_playlist_and_no_stream_to_offer(stack: Stack):
-    stack.fakes.segment_s = 0.5
+    stack.fakes.segment_s = 60
     running = stack.submit(seconds=0.8)["id"]
     stack.wait(running, "running")
     queued = stack.submit(seconds=0.4)["id"]
@@ -147,6 +147,7 @@ def test_a_job_that_has_made_nothing_yet_has_an_empty_playlist_and_no_stream_to_
         for name in ("stream/head.mp4", "stream/0.m4s"):
             assert (get(stack, job_id, name).status_code, get(stack, job_id, name).json()["code"]) == (404, "not_found")
 
+    stack.fakes.segment_s = 0
     stack.wait(queued)
     assert len(pieces(get(stack, queued).text)) == 1
 

@@ -125,13 +125,14 @@ def test_an_imported_model_is_used_as_the_caller_says(stack: Stack):
 
 
 def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: Stack):
-    stack.fakes.segment_s = 0.3
+    stack.fakes.segment_s = 60
     ids = [
         stack.http.post("/v1/files", files={"file": content}).json()["id"] for content in (picture("a face"), wav(1.0))
     ]
     job = stack.http.post("/v1/videos", data=CONSENT | {"portrait_id": ids[0], "speech_id": ids[1]}).json()
 
     assert stack.http.delete(f"/v1/files/{ids[0]}").json()["code"] == "file_in_use"
+    stack.fakes.segment_s = 0
     assert stack.wait(job["id"])["status"] == "succeeded"
     assert list(stack.fakes.held.values()) == [picture("a face")]
     assert [stack.http.delete(f"/v1/files/{file_id}").status_code for file_id in ids] == [204, 204]
@@ -263,13 +264,14 @@ def test_cancel_stops_a_running_job_and_the_service_it_calls(stack: Stack):
 
 
 def test_a_waiting_job_knows_its_place_and_is_canceled_at_once(stack: Stack):
-    stack.fakes.segment_s = 0.5
+    stack.fakes.segment_s = 60
     first, second, third = (stack.submit(0.5)["id"] for _ in range(3))
     stack.wait(first, "running")
 
     assert [stack.job(job_id)["queue_position"] for job_id in (first, second, third)] == [None, 1, 2]
     assert stack.http.post(f"/v1/jobs/{second}/cancel").json()["status"] == "canceled"
     assert stack.job(third)["queue_position"] == 1
+    stack.fakes.segment_s = 0
     assert stack.wait(third)["status"] == "succeeded"
     assert stack.job(second)["attempt"] == 0
 
@@ -291,10 +293,11 @@ def test_a_service_that_always_fails_fails_the_job_with_its_code(stack: Stack):
 
 def test_deleting_a_job_erases_its_files(stack: Stack):
     before = stack.stored()
-    stack.fakes.segment_s = 0.2
+    stack.fakes.segment_s = 60
     job_id = stack.submit()["id"]
     assert stack.http.delete(f"/v1/jobs/{job_id}").json()["code"] == "job_not_finished"
     assert stack.http.get(f"/v1/jobs/{job_id}/content").json()["code"] == "job_not_finished"
+    stack.fakes.segment_s = 0
     stack.wait(job_id)
     assert stack.http.get(f"/v1/jobs/{job_id}/content").content[4:8] == b"ftyp"
 
