@@ -41,6 +41,7 @@ from gateway.fetch import Fetcher
 from gateway.jobs.queue import Bell, make_celery
 from gateway.jobs.reconcile import Reconciler
 from gateway.metrics import JobMetrics
+from gateway.objects.port import StoreAwayError
 from gateway.settings import GatewaySettings, gateway_settings
 from gateway.storage import Storage
 from gateway.store.database import Database
@@ -85,7 +86,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         settings=settings,
         database=Database(settings.sql_url, _limits(settings)),
         secret=Secret(settings),
-        storage=Storage(settings.data_dir),
+        storage=Storage.of(settings),
         bell=Bell(make_celery(settings), settings.redis_url),
         internet=internet,
         fetcher=Fetcher(
@@ -109,6 +110,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         await asyncio.wait(tasks)
         for service in services:
             await service.close()
+        parts.storage.let_go(0)
         parts.bell.close()
         parts.database.close()
 
@@ -119,6 +121,7 @@ def build_app(settings: GatewaySettings | None = None) -> FastAPI:
         } | {
             "database": await _reached(parts.database.ping),
             "broker": await _reached(parts.bell.ping),
+            "files": await _reached(parts.storage.ping),
         }
 
     app = create_app(
@@ -149,6 +152,8 @@ def _limits(settings: GatewaySettings) -> QueueLimits:
 async def _reached(ping: Callable[[], None]) -> str:
     try:
         await run_in_threadpool(ping)
-    except (SQLAlchemyError, RedisError) as error:
+    except StoreAwayError as error:
+        return str(error)
+    except (SQLAlchemyError, RedisError, OSError) as error:
         return type(error).__name__
     return "ready"

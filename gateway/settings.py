@@ -22,6 +22,13 @@ class GatewaySettings(BaseSettings):
     reasoning_url: str = Field("http://127.0.0.1:8002")
     talkinghead_url: str = Field("http://127.0.0.1:8003")
 
+    s3_bucket: str | None = Field(
+        None, min_length=3, description="bucket of files and work in progress; data_dir if left out"
+    )
+    s3_endpoint_url: str | None = Field(None, description="of a store that is not AWS; its key is told by AWS_...")
+    s3_prefix: str = Field("", description="before every name in the bucket")
+    s3_copies_max_bytes: int = Field(2 << 30, ge=0, description="of objects that a process keeps a copy of to read")
+
     keys_required: bool = Field(True, description="false lets this machine in without a key, and nobody else")
     secret: SecretStr | None = Field(
         None, min_length=32, description="authenticates keys and links; a file in data_dir if left out"

@@ -5,8 +5,8 @@ import hmac
 import secrets
 from typing import Final
 
+from gateway.disk import write_once
 from gateway.settings import GatewaySettings
-from gateway.storage import write_once
 
 _BYTES: Final = 32
 

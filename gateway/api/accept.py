@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +14,7 @@ from gateway.api.incoming import Incoming
 from gateway.api.parts import Parts
 from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, VideoInput
 from gateway.jobs.records import Job, NewJob
+from gateway.jobs.workspace import Workspace
 from gateway.store.owners import OwnerStore
 from services.common.errors import ProblemError
 
@@ -68,15 +68,15 @@ async def accept(parts: Parts, mine: OwnerStore, new: NewJob, incoming: Incoming
     return job
 
 
-async def submit(parts: Parts, mine: OwnerStore, new: NewJob, leave: Callable[[Path], None]) -> tuple[Job, bool]:
-    """Store a job whose folder holds what ``leave`` puts there -> (job, True), or (the one of its key, False)."""
+async def submit(parts: Parts, mine: OwnerStore, new: NewJob, leave: Callable[[Workspace], None]) -> tuple[Job, bool]:
+    """Store a job whose workspace holds what ``leave`` puts there -> (job, True), or (the one of its key, False)."""
     created = False
     try:
         await run_in_threadpool(leave, parts.storage.workspace(new.id))
         job, created = await run_in_threadpool(mine.submit, new)
     finally:
         if not created:
-            parts.storage.remove_workspace(new.id)
+            await run_in_threadpool(parts.storage.remove_workspace, new.id)
     if created:
         await run_in_threadpool(parts.bell.ring, job.id)
     return job, created

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from contextlib import ExitStack
 
 import structlog
 
@@ -11,7 +11,6 @@ from gateway.api.parts import Parts
 from gateway.jobs.inputs import PERCEPTION, PHOTO, PORTRAIT, SPEECH, NarrationInput, VideoInput
 from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.narration.question import NarrationQuestion
-from gateway.storage import write_whole
 from services.common.errors import ProblemError
 from services.perception.schemas import Story
 from services.talkinghead.client import Input
@@ -51,20 +50,21 @@ class EarlyCheck:
     async def _ask(self) -> None:
         service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
         began = time.monotonic()
-        portrait = await asyncio.to_thread(Input.of, storage.path(wanted.portrait))
-        fit = await service.portrait(portrait, wanted.portrait_options(), self._request_id)
+        with ExitStack() as reading:
+            path = await asyncio.to_thread(reading.enter_context, storage.copy(wanted.portrait))
+            portrait = await asyncio.to_thread(Input.of, path)
+            fit = await service.portrait(portrait, wanted.portrait_options(), self._request_id)
         self._portrait = fit, time.monotonic() - began
         if wanted.text is None and wanted.speech is None:  # a script that the job writes
             return
         began = time.monotonic()
-        source: str | bytes = wanted.text or storage.path(str(wanted.speech)).read_bytes()
-        features = None if wanted.features is None else storage.path(wanted.features).read_bytes()
-        report, prepared = await service.speech(source, wanted.speech_options(), features, self._request_id)
+        source = wanted.text if wanted.speech is None else await asyncio.to_thread(storage.read, wanted.speech)
+        features = None if wanted.features is None else await asyncio.to_thread(storage.read, wanted.features)
+        report, prepared = await service.speech(source or "", wanted.speech_options(), features, self._request_id)
         self._speech = report, prepared, time.monotonic() - began
 
-    def hand_over(self, folder: Path) -> None:
-        """Keep in the job's folder what was found out; the job does the rest."""
-        kept = Workspace(folder)
+    def hand_over(self, kept: Workspace) -> None:
+        """Keep in the job's workspace what was found out; the job does the rest."""
         if self._portrait:
             kept.put(PORTRAIT, self._portrait[0], self._portrait[1])
         if self._speech:
@@ -98,11 +98,11 @@ class EarlySight(EarlyCheck):
             seen = await self._parts.perception.story(self._photo, self._question.look, self._request_id)
             self._seen = seen, time.monotonic() - began
 
-    def hand_over(self, folder: Path) -> None:
+    def hand_over(self, kept: Workspace) -> None:
         """The photo itself is left to the job only where it could not be looked at yet."""
-        super().hand_over(folder)
-        write_whole(folder / QUESTION, self._question.model_dump_json().encode())
+        super().hand_over(kept)
+        kept.write(QUESTION, self._question.model_dump_json().encode())
         if self._seen:
-            Workspace(folder).put(PERCEPTION, *self._seen)
+            kept.put(PERCEPTION, *self._seen)
         elif self._photo is not None:
-            write_whole(folder / PHOTO, self._photo)
+            kept.write(PHOTO, self._photo)

@@ -2,10 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, Header, Response, UploadFile
@@ -21,7 +19,6 @@ from gateway.store.owners import OwnerStore
 from services.common.app import problem_response
 from services.common.errors import ProblemError
 
-_BLOCK_BYTES: Final = 1 << 16
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -73,7 +70,7 @@ async def upload(
     try:
         await run_in_threadpool(mine.add_file, stored)
     except BaseException:
-        parts.storage.remove([stored.id])
+        await run_in_threadpool(parts.storage.remove, [stored.id])
         raise
     response.headers["Location"] = f"/v1/files/{stored.id}"
     return file_view(stored)
@@ -112,7 +109,7 @@ async def erase(file_id: str, parts: PartsDep, mine: Mine, request_id: RequestId
     """Erase a file for good, and with it every finished job that read it and what that job made. A file that an
     unfinished job reads cannot be erased."""
     file = await run_in_threadpool(mine.file, file_id)
-    parts.storage.remove(await run_in_threadpool(mine.delete_file, file_id))
+    await run_in_threadpool(parts.storage.remove, await run_in_threadpool(mine.delete_file, file_id))
     await erase_held(parts, file.sha256, request_id)
 
 
@@ -139,8 +136,11 @@ async def send_file(parts: Parts, mine: OwnerStore, file_id: str, part: Part, re
     if span is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{file.size_bytes}"
     headers["Content-Length"] = str(last - first + 1)
-    stream = await run_in_threadpool(_open, parts.storage.path(file_id), file_id)
-    return StreamingResponse(_blocks(stream, first, last - first + 1), status, headers, file.media_type)
+    try:
+        blocks = await run_in_threadpool(parts.storage.blocks, file_id, first, last - first + 1)
+    except FileNotFoundError:  # erased since its row was read
+        raise ProblemError("not_found", f"file {file_id!r} does not exist", param="id") from None
+    return StreamingResponse(blocks, status, headers, file.media_type)
 
 
 def _span(range_: str | None, file: FileRecord) -> tuple[int, int] | None:
@@ -162,18 +162,3 @@ def _span(range_: str | None, file: FileRecord) -> tuple[int, int] | None:
             param="Range",
         )
     return first, last
-
-
-def _open(path: Path, file_id: str) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:  # erased since its row was read
-        raise ProblemError("not_found", f"file {file_id!r} does not exist", param="id") from None
-
-
-def _blocks(stream: BinaryIO, first: int, length: int) -> Iterator[bytes]:
-    with stream:
-        stream.seek(first)
-        while length > 0 and (block := stream.read(min(length, _BLOCK_BYTES))):
-            length -= len(block)
-            yield block

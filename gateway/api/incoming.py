@@ -51,4 +51,5 @@ class Incoming:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parts.storage.remove(file.id for file in self._received)
+        if self._received:
+            await run_in_threadpool(self._parts.storage.remove, [file.id for file in self._received])

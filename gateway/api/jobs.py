@@ -1,5 +1,6 @@
 """/v1/jobs: list, stop, fetch and erase what takes long."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -103,7 +104,9 @@ async def mouth(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId)
         raise ProblemError("invalid_request", f"job {job_id!r} is a {job.kind}; only videos have mouths", param="id")
     if job.output is None:
         raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status} and has no video", param="id")
-    return await parts.talkinghead.mouth(parts.storage.path(job.output["file_id"]), request_id)
+    with ExitStack() as reading:
+        video = await run_in_threadpool(reading.enter_context, parts.storage.copy(job.output["file_id"]))
+        return await parts.talkinghead.mouth(video, request_id)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Erase a job", responses=problems("not_found", "job_not_finished"))
@@ -111,8 +114,8 @@ async def erase(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId)
     """Erase a finished job with its result and the files that were uploaded with it."""
     source = await run_in_threadpool(_source, mine, job_id)
     files = await run_in_threadpool(mine.delete_job, job_id)
-    parts.storage.remove(files)
-    parts.storage.remove_workspace(job_id)
+    await run_in_threadpool(parts.storage.remove, files)
+    await run_in_threadpool(parts.storage.remove_workspace, job_id)
     if source is not None:
         await erase_held(parts, source.sha256, request_id)
 

@@ -240,7 +240,7 @@ async def _photo(parts: Parts, mine: OwnerStore, upload: UploadFile | None, file
     file = await run_in_threadpool(mine.file, str(file_id))
     if not is_image(file.media_type):
         raise ProblemError("unsupported_media", f"photo: {file.media_type} is of the wrong kind", param="photo")
-    return await run_in_threadpool(parts.storage.path(file.id).read_bytes)
+    return await run_in_threadpool(parts.storage.read, file.id)
 
 
 def _known(text: str) -> Relation:

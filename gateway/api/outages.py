@@ -1,4 +1,7 @@
-"""Database or disk are away or full: 503 and come back, not a mistake of the server. What they cannot hold: 422."""
+"""Database, bucket or disk are away or full: 503 and come back, not a mistake of the server.
+
+What they cannot hold: 422.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,7 +9,8 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import DataError
 
-from gateway.storage import disk_is_full
+from gateway.disk import disk_is_full
+from gateway.objects.port import StoreAwayError
 from gateway.store.database import OUTAGES
 from services.common.app import problem_response
 from services.common.errors import ProblemError
@@ -18,6 +22,7 @@ def answer_outages(app: FastAPI) -> None:
     for kind in OUTAGES:
         app.add_exception_handler(kind, _answer(_database))
     app.add_exception_handler(DataError, _answer(_value))
+    app.add_exception_handler(StoreAwayError, _answer(_store))
     app.add_exception_handler(OSError, _answer(_disk))
 
 
@@ -38,6 +43,10 @@ def _database(error: Exception) -> ProblemError:
 def _value(_error: Exception) -> ProblemError:
     """PostgreSQL holds no text with a NUL in it."""
     return ProblemError("invalid_request", "a value of the request holds a character that cannot be stored")
+
+
+def _store(error: Exception) -> ProblemError:
+    return ProblemError("service_unavailable", f"the store of files cannot be reached: {error}")
 
 
 def _disk(error: Exception) -> ProblemError:

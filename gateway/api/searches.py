@@ -18,7 +18,6 @@ from gateway.jobs.inputs import EVALUATION, PROMPT_SEARCH, EvaluationInput, Stor
 from gateway.jobs.records import NewJob, new_id
 from gateway.jobs.workspace import QUESTION
 from gateway.media import is_image
-from gateway.storage import write_whole
 from gateway.store.owners import OwnerStore
 from gateway.taxonomy import labels_by_number
 from services.common.annotations import read_annotations
@@ -198,7 +197,7 @@ async def _submit(
     key: str | None,
     uses: tuple[str, ...] = (),
 ) -> JobView:
-    """Keep the question in the job's folder and store the job."""
+    """Keep the question in the job's workspace and store the job."""
     body = question.model_dump_json().encode()
     new = NewJob(
         id=new_id(),
@@ -208,5 +207,5 @@ async def _submit(
         uses=uses,
         idempotency_key=key,
     )
-    job, _ = await submit(parts, mine, new, lambda folder: write_whole(folder / QUESTION, body))
+    job, _ = await submit(parts, mine, new, lambda kept: kept.write(QUESTION, body))
     return job_view(job)

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from gateway.jobs.patience import until_there_is_space
+from gateway.jobs.patience import until_it_is_kept
 from gateway.jobs.records import Job
-from gateway.jobs.workspace import ASKED
+from gateway.objects.port import StoreAwayError
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.store.database import OUTAGES
@@ -23,9 +22,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Made:
-    """A job's result: a file in its workspace and what is told about it."""
+    """A job's result: ``kept`` by this name in its workspace, and what is told about it."""
 
-    path: Path
+    kept: str
     name: str
     media_type: str
     facts: dict[str, Any]
@@ -76,8 +75,16 @@ class Desk:
 async def attempt(job_id: str, desk: Desk) -> None:
     """Claim and run a job. Returns at once where it is not free (a duplicate message, a finished or canceled job).
 
-    A database that is gone raises; the lease then runs out and the job is taken up again.
+    A database that is gone raises, and so does a store that is gone when the result is published; the lease then runs
+    out and the job is taken up again.
     """
+    try:
+        await _attempt(job_id, desk)
+    finally:
+        desk.storage.let_go(0)
+
+
+async def _attempt(job_id: str, desk: Desk) -> None:
     settings, store = desk.settings, desk.store
     job = store.claim(job_id, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
     if job is None:
@@ -86,11 +93,11 @@ async def attempt(job_id: str, desk: Desk) -> None:
     structlog.contextvars.bind_contextvars(job_id=job.id, attempt=job.attempt)
     log.info("job_started", kind=job.kind)
     begin = partial(desk.kinds[job.kind], job, Progress(store, job))
-    work = asyncio.ensure_future(until_there_is_space(settings.service_patience_s, begin))
+    work = asyncio.ensure_future(until_it_is_kept(settings.service_patience_s, begin))
     end = await _watch(work, job, desk)
     if end is Lease.CANCEL:
         store.confirm_cancel(job.id, job.fence, desk.retention_s)
-        desk.storage.strip_workspace(job.id, ASKED)
+        desk.storage.strip_workspace(job.id)
     elif end is Lease.HELD:
         await _settle(work, job, desk)
     log.info("job_left", end=store.status(job.id))
@@ -124,14 +131,14 @@ async def _stop(work: asyncio.Future[Made]) -> None:
 async def _settle(work: asyncio.Future[Made], job: Job, desk: Desk) -> None:
     try:
         made = work.result()
-        file = desk.storage.adopt(made.path, made.name, made.media_type, job.id)
+        file = desk.storage.adopt(job.id, made.kept, made.name, made.media_type)
     except PausedError:
         desk.store.release(job.id, job.fence)
         return
     except ProblemError as error:
         _fail(error, job, desk)
         return
-    except OUTAGES:
+    except (*OUTAGES, StoreAwayError):
         raise
     except Exception as error:  # any other fault of the work ends the job, visibly, and not the worker
         log.error("job_broke", exc_info=error)
@@ -150,7 +157,7 @@ async def _settle(work: asyncio.Future[Made], job: Job, desk: Desk) -> None:
 
 def _fail(error: ProblemError, job: Job, desk: Desk) -> None:
     if desk.store.fail(job.id, job.fence, job_error(error), desk.retention_s):
-        desk.storage.strip_workspace(job.id, ASKED)
+        desk.storage.strip_workspace(job.id)
 
 
 def job_error(error: ProblemError) -> dict[str, Any]:

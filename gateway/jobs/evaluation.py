@@ -1,18 +1,18 @@
 """Evaluations: annotated photos are told, the reasoning service judges slice by slice, and all of it is kept here."""
 
+import asyncio
 import json
 import time
 from functools import partial
-from pathlib import Path
 
 from gateway.jobs.attempt import Made, PausedError, Progress
 from gateway.jobs.inputs import EvaluationInput
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
 from gateway.jobs.telling import Telling
-from gateway.jobs.workspace import QUESTION
+from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage, write_whole
+from gateway.storage import Storage
 from gateway.taxonomy import labels_by_number
 from services.common.annotations import read_annotations
 from services.common.errors import ProblemError
@@ -21,6 +21,7 @@ from services.reasoning.client import ReasoningClient
 from services.reasoning.schemas import EvaluationRequest, LabelledStory
 
 _SCORES = "scores.json"
+_REPORT = "evaluation.json"
 
 
 class EvaluationRun:
@@ -31,19 +32,18 @@ class EvaluationRun:
 
     async def __call__(self, job: Job, progress: Progress) -> Made:
         """Run the job, or what is left of it. Raises ``PausedError`` after a while: other jobs wait, too."""
-        folder, began = self._storage.workspace(job.id), time.monotonic()
-        asked = EvaluationInput.model_validate_json((folder / QUESTION).read_bytes())
+        kept, began = self._storage.workspace(job.id), time.monotonic()
+        asked = EvaluationInput.model_validate_json(await asyncio.to_thread(kept.read, QUESTION))
         if asked.stories is not None:
-            return await self._judge(folder, asked, asked.stories, progress, began)
-        telling = await self._tell(folder, asked, progress, began)
-        made = await self._judge(folder, asked, telling.stories, progress, began, before=len(telling.told))
+            return await self._judge(kept, asked, asked.stories, progress, began)
+        telling = await self._tell(kept, asked, progress, began)
+        made = await self._judge(kept, asked, telling.stories, progress, began, before=len(telling.told))
         made.warnings.extend(telling.warnings)
         return made
 
-    async def _tell(self, folder: Path, asked: EvaluationInput, progress: Progress, began: float) -> Telling:
+    async def _tell(self, kept: Workspace, asked: EvaluationInput, progress: Progress, began: float) -> Telling:
         listed = read_annotations(asked.annotations or "", "annotations", labels_by_number(asked.taxonomy))
-        files = {image: self._storage.path(file_id) for image, file_id in asked.photos.items()}
-        telling = Telling(folder, listed, files)
+        telling = await asyncio.to_thread(Telling, kept, listed, partial(_photo, self._storage, asked))
         known, total = len(telling.told), len(listed) + sum(len(photo.pairs) for photo in listed)
         service = PerceptionClient(self._settings.perception_url)
         try:
@@ -61,7 +61,7 @@ class EvaluationRun:
 
     async def _judge(
         self,
-        folder: Path,
+        kept: Workspace,
         asked: EvaluationInput,
         stories: list[LabelledStory],
         progress: Progress,
@@ -73,8 +73,7 @@ class EvaluationRun:
         question = EvaluationRequest(
             stories=stories, taxonomy=asked.taxonomy, prompt=asked.prompt, stories_sha256=asked.stories_sha256
         )
-        kept = folder / _SCORES
-        scores: dict[str, list[float]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+        scores = await asyncio.to_thread(_scores, kept)
         known, first = len(scores), time.monotonic()
         service = ReasoningClient(self._settings.reasoning_url)
         try:
@@ -83,16 +82,31 @@ class EvaluationRun:
                 advance = partial(service.advance_evaluation, request)
                 answer = await patiently(service, self._settings.service_patience_s, advance)
                 scores |= answer.scores
-                write_whole(kept, json.dumps(scores).encode())
+                await asyncio.to_thread(kept.write, _SCORES, json.dumps(scores).encode())
                 spent_s, left = time.monotonic() - first, len(stories) - len(scores)
                 eta_s = spent_s / (len(scores) - known) * left if len(scores) > known else None
                 await progress("judging", before + len(scores), before + len(stories), eta_s)
                 if answer.evaluation is not None:
-                    write_whole(folder / "evaluation.json", json.dumps(answer.evaluation, indent=2).encode())
-                    return Made(
-                        folder / "evaluation.json", "evaluation.json", "application/json", answer.evaluation, []
-                    )
+                    report = json.dumps(answer.evaluation, indent=2).encode()
+                    await asyncio.to_thread(kept.write, _REPORT, report)
+                    return Made(_REPORT, _REPORT, "application/json", answer.evaluation, [])
                 if time.monotonic() - began > self._settings.pause_after_s:
                     raise PausedError
         finally:
             await service.close()
+
+
+def _scores(kept: Workspace) -> dict[str, list[float]]:
+    """Of the stories that were judged so far."""
+    try:
+        scores: dict[str, list[float]] = json.loads(kept.read(_SCORES))
+    except FileNotFoundError:
+        return {}
+    return scores
+
+
+def _photo(storage: Storage, asked: EvaluationInput, image: str) -> bytes:
+    try:
+        return storage.read(asked.photos[image])
+    except FileNotFoundError:
+        raise ProblemError("not_found", f"photos.{image}: the file was erased", param="photos") from None

@@ -2,9 +2,10 @@
 
 import heapq
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,23 @@ class JoinedVideo:
 
 
 def join(
-    segments: Sequence[Path], soundtrack: bytes, target: Path, fps: Fraction, captions: Sequence[Caption] = ()
+    segments: Iterable[Path], soundtrack: bytes, target: Path, fps: Fraction, captions: Sequence[Caption] = ()
 ) -> JoinedVideo:
     """Remux ``segments`` (H.264 in MP4 at ``fps``, in order) and ``soundtrack`` (AAC in MP4) into ``target``,
     with a track of timed text where there are ``captions``.
 
     The index stands before the data ("faststart"), so that playing begins while the file is still being loaded.
-    Raises ValueError where the segments were not encoded alike.
+    A segment is read before the next is asked for. Raises ValueError where they were not encoded alike.
     """
+    paths = iter(segments)
+    opening = next(paths)
     with (
         av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as output,
         av.open(io.BytesIO(soundtrack)) as sound,
-        av.open(str(segments[0])) as first,
+        av.open(str(opening)) as first,
     ):
         audio = sound.streams.audio[0]
-        pictures = _pictures(segments, fps, output.add_stream_from_template(first.streams.video[0]))
+        pictures = _pictures(chain([opening], paths), fps, output.add_stream_from_template(first.streams.video[0]))
         speech = _packets(sound, audio, output.add_stream_from_template(audio))
         told = caption_packets(captions, add_track(output)) if captions else iter(())
         frames = 0
@@ -52,15 +55,15 @@ def join(
     return JoinedVideo(width, height, frames, max(float(frames / fps), audio_s))
 
 
-def _pictures(segments: Sequence[Path], fps: Fraction, target: Any) -> Iterator[Any]:
+def _pictures(segments: Iterable[Path], fps: Fraction, target: Any) -> Iterator[Any]:
     """All segments' packets, each segment moved behind the frames before it."""
     frames, alike = 0, None
-    for path in segments:
+    for number, path in enumerate(segments):
         with av.open(str(path)) as segment:
             stream = segment.streams.video[0]
             form = (stream.width, stream.height, stream.time_base, stream.codec_context.extradata)
             if alike not in (None, form):
-                raise ValueError(f"segment {path.name} was encoded unlike {segments[0].name}")
+                raise ValueError(f"segment {number} was encoded unlike the one before")
             alike = form
             offset = round(frames / fps / stream.time_base)
             for packet in _packets(segment, stream, target):

@@ -1,11 +1,11 @@
 """The narration job: photo (or story) -> relation -> script -> a video of the portrait that speaks it."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -51,12 +51,13 @@ class NarrationMaker:
         if wanted.text is not None:
             made = await self._videos.make(job, wanted, progress)
             return replace(made, facts=made.facts | {"script": wanted.text})
-        kept = Workspace(self._storage.workspace(job.id))
-        question = NarrationQuestion.model_validate_json((kept.folder / QUESTION).read_bytes())
+        kept = self._storage.workspace(job.id)
+        question = NarrationQuestion.model_validate_json(await asyncio.to_thread(kept.read, QUESTION))
         script = await self._script(kept, question, wanted, progress)
         sources = wanted.sources | {"text": hashlib.sha256(script.text.encode()).hexdigest()}
         spoken = wanted.model_copy(update={"text": script.text, "sources": sources})
-        return _told(await self._videos.make(job, spoken, progress), script, kept)
+        made = await self._videos.make(job, spoken, progress)
+        return await asyncio.to_thread(_told, made, script, kept)
 
     async def _script(
         self, kept: Workspace, question: NarrationQuestion, wanted: NarrationInput, progress: Progress
@@ -64,45 +65,49 @@ class NarrationMaker:
         perception = PerceptionClient(self._settings.perception_url)
         reasoning = ReasoningClient(self._settings.reasoning_url)
         try:
+            finished = await asyncio.to_thread(kept.finished)
+
             # 1. Who and what is in the photo?
-            if question.story is None and not kept.has(PERCEPTION):
+            if question.story is None and PERCEPTION not in finished:
                 await progress(PERCEPTION, 0, 0)
                 began = time.monotonic()
-                look = partial(perception.story, self._photo(kept, wanted), question.look)
-                kept.put(PERCEPTION, await self._patiently(perception, look), time.monotonic() - began)
-            (kept.folder / PHOTO).unlink(missing_ok=True)
-            seen = kept.report(PERCEPTION, Story) if kept.has(PERCEPTION) else None
+                look = partial(perception.story, await asyncio.to_thread(self._photo, kept, wanted), question.look)
+                found = await self._patiently(perception, look)
+                await asyncio.to_thread(kept.put, PERCEPTION, found, time.monotonic() - began)
+            await asyncio.to_thread(kept.remove, PHOTO)
+            seen = None if question.story is not None else await asyncio.to_thread(kept.report, PERCEPTION, Story)
             story = question.check(seen)
 
             # 2. How do they relate?
             async def ask(request: RelationsRequest) -> RelationsResponse:
                 return await self._patiently(reasoning, partial(reasoning.relations, request))
 
-            if not kept.has(REASONING):
+            if REASONING not in finished:
                 await progress(REASONING, 0, 0)
                 began = time.monotonic()
-                kept.put(REASONING, await find_relation(question, story, ask), time.monotonic() - began)
-            told = kept.report(REASONING, Told)
+                relation = await find_relation(question, story, ask)
+                await asyncio.to_thread(kept.put, REASONING, relation, time.monotonic() - began)
+            told = await asyncio.to_thread(kept.report, REASONING, Told)
 
             # 3. Put it into words.
-            if not kept.has(SCRIPT):
+            if SCRIPT not in finished:
                 await progress(SCRIPT, 0, 0)
                 began = time.monotonic()
                 builtin = partial(self._patiently, reasoning, reasoning.taxonomies)
                 taxonomy = await find_taxonomy(question.taxonomy, builtin)
                 text = write_script(story, told.relation, taxonomy)
                 script = Script(text=text, told=told, story_warnings=seen.warnings if seen else [])
-                kept.put(SCRIPT, script, time.monotonic() - began)
-            return kept.report(SCRIPT, Script)
+                await asyncio.to_thread(kept.put, SCRIPT, script, time.monotonic() - began)
+            return await asyncio.to_thread(kept.report, SCRIPT, Script)
         finally:
             await perception.close()
             await reasoning.close()
 
     def _photo(self, kept: Workspace, wanted: NarrationInput) -> bytes:
-        path: Path = kept.folder / PHOTO if wanted.photo is None else self._storage.path(wanted.photo)
-        if not path.is_file():
-            raise ProblemError("not_found", "photo: the file was erased", param="photo")
-        return path.read_bytes()
+        try:
+            return kept.read(PHOTO) if wanted.photo is None else self._storage.read(wanted.photo)
+        except FileNotFoundError:
+            raise ProblemError("not_found", "photo: the file was erased", param="photo") from None
 
     async def _patiently(self, service: ServiceClient, call: Callable[[], Awaitable[T]]) -> T:
         return await patiently(service, self._settings.service_patience_s, call)

@@ -1,4 +1,4 @@
-"""How a job bears with a service that may be busy, restarting or gone for a while, and with a disk that is full."""
+"""How a job bears with a service that is busy, restarting or gone for a while, and a store that is full or away."""
 
 import asyncio
 import time
@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from gateway.storage import disk_is_full
+from gateway.disk import disk_is_full
+from gateway.objects.port import StoreAwayError
 from services.common.client import ServiceClient
 from services.common.errors import ProblemError
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 _TRIES: Final = 3
 _PAUSE_S: Final = 0.5
-_SPACE_PAUSE_S: Final = 2.0
+_STORE_PAUSE_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -40,16 +41,30 @@ async def patiently(service: ServiceClient, patience_s: float, call: Callable[[]
             await asyncio.sleep(_PAUSE_S)
 
 
-async def until_there_is_space(patience_s: float, work: Callable[[], Awaitable[T]]) -> T:
-    """``work()``, begun again for ``patience_s`` while the disk is full. Raises ``storage_full`` after that."""
-    deadline = time.monotonic() + patience_s
+async def until_it_is_kept(patience_s: float, work: Callable[[], Awaitable[T]]) -> T:
+    """``work()``, begun again while the disk is full or the store away, until it has failed so for ``patience_s``.
+
+    Raises ``storage_full`` or ``service_unavailable`` then.
+    """
+    deadline: float | None = None
     while True:
         try:
             return await work()
         except OSError as error:
-            if not disk_is_full(error):
+            problem = _outage(error, patience_s)
+            if problem is None:
                 raise
+            deadline = deadline or time.monotonic() + patience_s
             if time.monotonic() > deadline:
-                raise ProblemError("storage_full", f"the disk was full for {patience_s:.0f} s") from None
-            log.warning("disk_full")
-        await asyncio.sleep(_SPACE_PAUSE_S)
+                raise problem from None
+            log.warning("not_kept", code=problem.code)
+        await asyncio.sleep(_STORE_PAUSE_S)
+
+
+def _outage(error: OSError, patience_s: float) -> ProblemError | None:
+    if isinstance(error, StoreAwayError):
+        told = f"the store of files could not be reached for {patience_s:.0f} s: {error}"
+        return ProblemError("service_unavailable", told)
+    if disk_is_full(error):
+        return ProblemError("storage_full", f"the disk was full for {patience_s:.0f} s")
+    return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import islice
 
 import structlog
 from redis.exceptions import RedisError
@@ -10,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.jobs.attempt import job_error
 from gateway.jobs.queue import Bell
 from gateway.jobs.state import REPEATABLE, UNFINISHED
-from gateway.jobs.workspace import ASKED
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.store.database import Database
@@ -19,6 +19,12 @@ from services.common.errors import ProblemError
 _BATCH = 100
 _FORGET_LOOKS = 10
 """Erased rows leave the log of writes after so many looks: twenty seconds by default."""
+
+_SWEEP_LOOKS = 30
+"""Files without a row are looked for after so many looks: once a minute by default."""
+
+_UNREAD_S = 60.0
+"""A local copy of an object that nobody reads goes after this: it may have been erased by another gateway."""
 
 log = structlog.get_logger()
 
@@ -43,8 +49,11 @@ class Reconciler:
     def reconcile(self) -> None:
         """One look."""
         self._settle_lost()
-        self._erase()
         self._wake()
+        self._storage.let_go(_UNREAD_S)
+        self._erase()
+        if self._looks % _SWEEP_LOOKS == 0:
+            self._sweep()
         self._looks += 1
         if self._looks % _FORGET_LOOKS == 0:
             self._store.forget()
@@ -74,13 +83,17 @@ class Reconciler:
     def _erase(self) -> None:
         self._outbox.erase_old()
         self._storage.remove(self._store.erase_expired())
-        folders = self._storage.old_workspaces()
-        over = set(folders) - self._store.in_state(folders, UNFINISHED)
-        in_vain = self._store.in_state(list(over), REPEATABLE)
-        for job_id in over:
-            if job_id in in_vain:
-                self._storage.strip_workspace(job_id, ASKED)
-            else:
+        workspaces = self._storage.workspaces()
+        kept = self._store.in_state(workspaces, {*UNFINISHED, *REPEATABLE})
+        for job_id in set(workspaces) - kept:
+            if not self._storage.is_arriving(job_id):
                 self._storage.remove_workspace(job_id)
+
+    def _sweep(self) -> None:
+        """What was left by who died: all names are looked at, so this is done now and then."""
+        for job_id in self._store.in_state(self._storage.workspaces(), REPEATABLE):
+            if not self._storage.is_arriving(job_id):
+                self._storage.strip_workspace(job_id)
         old = self._storage.old_files()
-        self._storage.remove(set(old) - self._store.known_files(old))
+        while some := list(islice(old, _BATCH)):
+            self._storage.remove(set(some) - self._store.known_files(some))

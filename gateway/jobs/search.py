@@ -1,16 +1,17 @@
 """Prompt searches: the reasoning service goes on slice by slice, the events are kept here."""
 
+import asyncio
 import json
 import time
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from gateway.jobs.attempt import Made, PausedError, Progress
 from gateway.jobs.patience import patiently
 from gateway.jobs.records import Job
-from gateway.jobs.workspace import QUESTION, kept_lines
+from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage, write_whole
+from gateway.storage import Storage
 from gateway.store.database import Database
 from gateway.store.prompts import record_of
 from services.reasoning.client import ReasoningClient
@@ -34,26 +35,26 @@ class PromptSearch:
             await service.close()
 
     async def _run(self, job: Job, progress: Progress, service: ReasoningClient) -> Made:
-        folder, began = self._storage.workspace(job.id), time.monotonic()
-        question = SearchQuestion.model_validate_json((folder / QUESTION).read_bytes())
-        events = kept_lines(folder / _EVENTS)
+        kept, began = self._storage.workspace(job.id), time.monotonic()
+        question = SearchQuestion.model_validate_json(await asyncio.to_thread(kept.read, QUESTION))
+        events = await asyncio.to_thread(_events, kept)
         while True:
             # 1. A slice of the search
             request = SearchRequest(**dict(question), events=events, slice_s=self._settings.slice_s)
             advance = partial(service.advance_search, request)
             answer = await patiently(service, self._settings.service_patience_s, advance)
             # 2. What happened in it is kept before anything else
-            with (folder / _EVENTS).open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(event) + "\n" for event in answer.events)
             events += answer.events
+            lines = "".join(json.dumps(event) + "\n" for event in events)
+            await asyncio.to_thread(kept.write, _EVENTS, lines.encode())
             await progress(_stage(answer), answer.step, answer.steps, _eta_s(answer))
             # 3. The end, or a place in the queue again
             if answer.outcome is not None:
-                return self._made(job, folder, answer)
+                return await asyncio.to_thread(self._made, job, kept, answer)
             if time.monotonic() - began > self._settings.pause_after_s:
                 raise PausedError
 
-    def _made(self, job: Job, folder: Path, answer: SearchProgress) -> Made:
+    def _made(self, job: Job, kept: Workspace, answer: SearchProgress) -> Made:
         assert answer.outcome is not None and answer.report is not None and answer.prompt is not None  # noqa: S101
         found = answer.outcome
         record = record_of(
@@ -66,9 +67,17 @@ class PromptSearch:
         )
         if job.input["taxonomy"] in ("pisc", "pipa"):
             self._database.prompts_of(job.owner).add(record)
-        write_whole(folder / "report.html", answer.report.encode())
+        kept.write("report.html", answer.report.encode())
         facts = found | {"prompt_id": record.id}
-        return Made(folder / "report.html", "report.html", "text/html", facts, [])
+        return Made("report.html", "report.html", "text/html", facts, [])
+
+
+def _events(kept: Workspace) -> list[dict[str, Any]]:
+    """What happened so far."""
+    try:
+        return [json.loads(line) for line in kept.read(_EVENTS).splitlines()]
+    except FileNotFoundError:
+        return []
 
 
 def _stage(answer: SearchProgress) -> str:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +26,9 @@ from services.talkinghead.schemas import FPS
 
 T = TypeVar("T")
 
+Result = Callable[[], AbstractContextManager[Path]]
+"""A finished video, to be read within the context."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -33,7 +38,7 @@ class Stream:
     complete: bool
     segment_frames: int
     fps: Fraction
-    source: Path | Workspace
+    source: Result | Workspace
 
     def playlist(self, query: str = "") -> str:
         """An EVENT playlist (RFC 8216): it only grows, and every version of it names the same pieces alike.
@@ -70,22 +75,31 @@ class Stream:
 
     def captions(self) -> str | None:
         """WebVTT of the text that is spoken; None where none is, or it is not known yet when."""
-        if isinstance(self.source, Path):
-            told = read_track(self.source)
+        if not isinstance(self.source, Workspace):
+            with self.source() as result:
+                told = read_track(result)
+        elif self.source.has(SPEECH):
+            with self.source.content(SPEECH) as speech:
+                told = read_captions(speech)
         else:
-            told = read_captions(self.source.content(SPEECH)) if self.source.has(SPEECH) else []
+            told = []
         return webvtt(told) if told else None
 
     def _fragment(self, index: int) -> Fragment | None:
         if index >= len(self.ready):
             return None
-        cut = self.ready[index]
-        if isinstance(self.source, Path):
-            tracks = Tracks(self.source, self.source, 0, self.source)
-        else:
-            opening, pictures = (self.source.content(at.stage) for at in (self.ready[0], cut))
-            tracks = Tracks(opening, pictures, cut.first_frame, read_soundtrack(self.source.content(SPEECH)))
-        return fragment(tracks, cut, fps=self.fps, number=index + 1, last=self.complete and cut is self.ready[-1])
+        cut, last = self.ready[index], self.complete and index == len(self.ready) - 1
+        with ExitStack() as reading:
+            if isinstance(self.source, Workspace):
+                opening, pictures, speech = (
+                    reading.enter_context(self.source.content(stage))
+                    for stage in (self.ready[0].stage, cut.stage, SPEECH)
+                )
+                tracks = Tracks(opening, pictures, cut.first_frame, read_soundtrack(speech))
+            else:
+                result = reading.enter_context(self.source())
+                tracks = Tracks(result, result, 0, result)
+            return fragment(tracks, cut, fps=self.fps, number=index + 1, last=last)
 
 
 def read_stream(mine: OwnerStore, storage: Storage, job_id: str, read: Callable[[Stream], T | None]) -> T:
@@ -115,15 +129,16 @@ def _stream(job: Job, storage: Storage) -> Stream:
         raise ProblemError("not_found", f"job {job.id!r} is {job.status}: its stream has ended", param="id")
     wanted = VideoInput.model_validate(job.input)
     if job.output is not None:
-        result = storage.path(job.output["file_id"])
-        if not result.is_file():
+        file_id = job.output["file_id"]
+        if not storage.has(file_id):
             raise ProblemError("not_found", f"job {job.id!r}: its video was erased", param="id")
         plan = Plan.of_output(job.output, wanted.segment_frames)
-        return Stream(plan.cuts(), True, wanted.segment_frames, plan.fps, result)
-    kept = Workspace(storage.workspace(job.id))
-    if not kept.has(SPEECH):
+        return Stream(plan.cuts(), True, wanted.segment_frames, plan.fps, partial(storage.copy, file_id))
+    kept = storage.workspace(job.id)
+    finished = kept.finished()
+    if SPEECH not in finished:
         return Stream([], False, wanted.segment_frames, Fraction(FPS), kept)
     plan = plan_of(kept, wanted)
     planned = plan.cuts()
-    ready = list(takewhile(lambda cut: kept.has(cut.stage), planned))
+    ready = list(takewhile(lambda cut: cut.stage in finished, planned))
     return Stream(ready, ready == planned, wanted.segment_frames, plan.fps, kept)

@@ -1,23 +1,23 @@
 """Annotated photos told as labelled stories by the perception service; each is kept as soon as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
+from itertools import takewhile
 from typing import Final
 
 from pydantic import BaseModel
 
 from gateway.jobs.patience import patiently
-from gateway.jobs.workspace import kept_lines
+from gateway.jobs.workspace import Workspace
 from services.common.annotations import AnnotatedPhoto
 from services.common.errors import ProblemError
 from services.perception.client import PerceptionClient
 from services.perception.schemas import StoryOptions
 from services.reasoning.schemas import LabelledStory
 
-_TOLD: Final = "told.jsonl"
 _NAMED: Final = 5
 """Photos that could not be told of are named in a warning, up to so many."""
 
@@ -32,26 +32,26 @@ class ToldPhoto(BaseModel):
 
 
 class Telling:
-    """The photos of one job in its ``folder``. ``files``: image -> where it is stored."""
+    """The photos of one job, each a stage of its workspace. ``read``: image -> its content, or ``not_found``."""
 
-    def __init__(self, folder: Path, photos: Sequence[AnnotatedPhoto], files: dict[str, Path]) -> None:
-        self._path, self._photos, self._files = folder / _TOLD, photos, files
-        self.told = [ToldPhoto.model_validate(line) for line in kept_lines(self._path)]
+    def __init__(self, kept: Workspace, photos: Sequence[AnnotatedPhoto], read: Callable[[str], bytes]) -> None:
+        self._kept, self._photos, self._read = kept, photos, read
+        finished = kept.finished()
+        stages = takewhile(finished.__contains__, map(_stage, range(len(photos))))
+        self.told = [kept.report(stage, ToldPhoto) for stage in stages]
 
     async def photos(self, service: PerceptionClient, patience_s: float) -> AsyncIterator[ToldPhoto]:
         """Tell those that are not told yet, one after the other. Raises what is not the fault of a photo."""
-        for photo in self._photos[len(self.told) :]:
+        for number, photo in enumerate(self._photos[len(self.told) :], len(self.told)):
+            began = time.monotonic()
             told = await self._tell(photo, service, patience_s)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{told.model_dump_json()}\n")
+            await asyncio.to_thread(self._kept.put, _stage(number), told, time.monotonic() - began)
             self.told.append(told)
             yield told
 
     async def _tell(self, photo: AnnotatedPhoto, service: PerceptionClient, patience_s: float) -> ToldPhoto:
-        path = self._files[photo.image]
-        if not path.is_file():
-            raise ProblemError("not_found", f"photos.{photo.image}: the file was erased", param="photos")
-        look = partial(service.story, await asyncio.to_thread(path.read_bytes), StoryOptions(boxes=photo.boxes))
+        content = await asyncio.to_thread(self._read, photo.image)
+        look = partial(service.story, content, StoryOptions(boxes=photo.boxes))
         try:
             seen = await patiently(service, patience_s, look)
         except ProblemError as error:
@@ -76,3 +76,7 @@ class Telling:
             *([f"photos: {len(refused) - _NAMED} more are left out"] if len(refused) > _NAMED else []),
             *([f"annotations: {lost} pairs are left out: their people were not seen as two"] if lost else []),
         ]
+
+
+def _stage(number: int) -> str:
+    return f"told/{number:06d}"

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.disk import nameless
 from gateway.jobs.attempt import Made, Progress
 from gateway.jobs.cuts import Cut
 from gateway.jobs.inputs import FEATURES, PORTRAIT, SPEECH, TRACK, VideoInput
 from gateway.jobs.join import JoinedVideo, join
 from gateway.jobs.patience import patiently
-from gateway.jobs.plan import plan_of
+from gateway.jobs.plan import Plan, plan_of
 from gateway.jobs.records import Job
 from gateway.jobs.workspace import Workspace
 from gateway.media import HEAD_BYTES, is_video, sniff
@@ -61,45 +63,49 @@ class VideoMaker:
         """Make the video that is ``wanted``, which a job of another kind may have found out first."""
         service = TalkingHeadClient(self._settings.talkinghead_url)
         try:
-            return await self._make(job, wanted, progress, service)
+            with ExitStack() as reading:
+                return await self._make(job, wanted, progress, service, reading)
         finally:
             await service.close()
 
-    async def _make(self, job: Job, wanted: VideoInput, progress: Progress, service: TalkingHeadClient) -> Made:
-        kept = Workspace(self._storage.workspace(job.id))
-        portrait = await asyncio.to_thread(Input.of, self._path(wanted.portrait, PORTRAIT))
+    async def _make(
+        self, job: Job, wanted: VideoInput, progress: Progress, service: TalkingHeadClient, reading: ExitStack
+    ) -> Made:
+        kept = self._storage.workspace(job.id)
+        finished = await asyncio.to_thread(kept.finished)
+        portrait = await asyncio.to_thread(self._input, reading, self._storage.copy(wanted.portrait), PORTRAIT)
 
         # 1. Is the portrait fit to talk?
-        if not kept.has(PORTRAIT):
+        if PORTRAIT not in finished:
             await progress(PORTRAIT, 0, 0)
             began = time.monotonic()
             fit = await self._patiently(service, partial(service.portrait, portrait, wanted.portrait_options()))
-            kept.put(PORTRAIT, fit, time.monotonic() - began)
+            await asyncio.to_thread(kept.put, PORTRAIT, fit, time.monotonic() - began)
 
         # 2. Prepare the speech.
-        if not kept.has(SPEECH):
+        if SPEECH not in finished:
             await progress(SPEECH, 0, 0)
             began = time.monotonic()
-            said = wanted.text if wanted.speech is None else self._path(wanted.speech, SPEECH).read_bytes()
-            features = None if wanted.features is None else self._path(wanted.features, FEATURES).read_bytes()
+            said = wanted.text if wanted.speech is None else await self._read(wanted.speech, SPEECH)
+            features = None if wanted.features is None else await self._read(wanted.features, FEATURES)
             prepare = partial(service.speech, said or "", wanted.speech_options(), features)
             report, prepared = await self._patiently(service, prepare)
-            kept.put(SPEECH, report, time.monotonic() - began, prepared)
-        speech = kept.content(SPEECH)
+            await asyncio.to_thread(kept.put, SPEECH, report, time.monotonic() - began, prepared)
+        speech = await asyncio.to_thread(reading.enter_context, kept.content(SPEECH))
 
         # 3. Follow the face through a video.
         track: Input | None = None
         if is_video(_media_type(portrait.path)):
-            if not kept.has(TRACK):
+            if TRACK not in finished:
                 await progress(TRACK, 0, 0)
                 began = time.monotonic()
                 follow = partial(service.track, portrait, TrackOptions(face=wanted.face))
                 found, followed = await self._patiently(service, follow)
-                kept.put(TRACK, found, time.monotonic() - began, followed)
-            track = await asyncio.to_thread(Input.of, kept.content(TRACK))
+                await asyncio.to_thread(kept.put, TRACK, found, time.monotonic() - began, followed)
+            track = await asyncio.to_thread(self._input, reading, kept.content(TRACK), TRACK)
 
         # 4. Make the segments that are missing.
-        video = plan_of(kept, wanted)
+        video = await asyncio.to_thread(plan_of, kept, wanted)
         source = _Source(portrait, speech, track, video.fps)
         plan = [
             SegmentOptions(
@@ -124,51 +130,77 @@ class VideoMaker:
             mean_s = sum(made_here_s) / len(made_here_s) if made_here_s else None
             await progress("segments", index, steps_total, None if mean_s is None else mean_s * (len(plan) - index))
             stage = _stage(segment)
-            if not kept.has(stage):
+            if stage not in finished:
                 made_here_s.append(await self._segment(kept, service, source, segment, before))
             before = stage
 
-        # 5. Join them with the sound and the captions.
+        # 5. Join and sign them.
         await progress("join", len(plan), steps_total)
-        began = time.monotonic()
         stages = [_stage(segment) for segment in plan]
-        target = kept.folder / f"joined-{job.fence}.mp4"
-        made = [kept.content(stage) for stage in stages]
-        joined = await asyncio.to_thread(
-            join, made, read_soundtrack(speech), target, video.fps, captions=read_captions(speech)
-        )
-        if joined.frames != video.frames:
-            raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
+        finish = partial(self._finish, job, wanted, kept, stages=stages, speech=speech, video=video)
+        return await asyncio.to_thread(finish)
 
-        # 6. Sign what it is. Nothing changes the file after this.
-        signed = kept.folder / f"signed-{job.fence}.mp4"
-        claim = Claim(job.id, kept.report(stages[0], SegmentReport).model, wanted.sources)
-        await asyncio.to_thread(sign, target, signed, claim, certificate_of(self._settings))
-        return _made(signed, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
+    def _finish(
+        self, job: Job, wanted: VideoInput, kept: Workspace, *, stages: list[str], speech: Path, video: Plan
+    ) -> Made:
+        began = time.monotonic()
+        result = f"signed-{job.fence}.mp4"
+        with nameless(self._settings.data_dir) as target, kept.draft(result) as signed:
+            # 1. The segments with the sound and the captions
+            joined = join(
+                _contents(kept, stages), read_soundtrack(speech), target, video.fps, captions=read_captions(speech)
+            )
+            if joined.frames != video.frames:
+                raise ProblemError("internal", f"the video has {joined.frames} frames, it should have {video.frames}")
+            # 2. What it is. Nothing changes the file after this.
+            claim = Claim(job.id, kept.report(stages[0], SegmentReport).model, wanted.sources)
+            sign(target, signed, claim, certificate_of(self._settings))
+        return _made(result, kept, stages, joined, fps=video.fps, join_s=time.monotonic() - began)
 
-    def _path(self, file_id: str, param: str) -> Path:
-        path = self._storage.path(file_id)
-        if not path.is_file():
-            raise ProblemError("not_found", f"{param}: file {file_id!r} was erased", param=param)
-        return path
+    @staticmethod
+    def _input(reading: ExitStack, copy: AbstractContextManager[Path], param: str) -> Input:
+        """Readable while ``reading`` lasts."""
+        with _not_erased(param):
+            return Input.of(reading.enter_context(copy))
+
+    async def _read(self, file_id: str, param: str) -> bytes:
+        with _not_erased(param):
+            return await asyncio.to_thread(self._storage.read, file_id)
 
     async def _segment(
         self, kept: Workspace, service: TalkingHeadClient, source: _Source, segment: SegmentOptions, before: str | None
     ) -> float:
         """Make and keep one segment, from what the stage ``before`` left -> the seconds it took."""
         began = time.monotonic()
-        state = None if before is None else kept.state(before)
+        state = None
+        if before is not None and segment.progressive:
+            state = await asyncio.to_thread(kept.state, before)
         heard = slice_speech(source.speech, segment.first_frame, segment.frames, source.fps)
         make = partial(service.segment, source.portrait, heard, segment, track=source.track, state=state)
         report, content, state = await self._patiently(service, make)
         seconds = time.monotonic() - began
-        kept.put(_stage(segment), report, seconds, content, state)
-        if before is not None:
-            kept.drop_state(before)
+        await asyncio.to_thread(kept.put, _stage(segment), report, seconds, content, state)
+        if before is not None and segment.progressive:
+            await asyncio.to_thread(kept.drop_state, before)
         return seconds
 
     async def _patiently(self, service: TalkingHeadClient, call: Callable[[], Awaitable[T]]) -> T:
         return await patiently(service, self._settings.service_patience_s, call)
+
+
+def _contents(kept: Workspace, stages: list[str]) -> Iterator[Path]:
+    """Each while it is looked at."""
+    for stage in stages:
+        with kept.content(stage) as content:
+            yield content
+
+
+@contextmanager
+def _not_erased(param: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise ProblemError("not_found", f"{param}: the file was erased", param=param) from None
 
 
 def _media_type(path: Path) -> str:
@@ -181,7 +213,7 @@ def _stage(segment: SegmentOptions) -> str:
 
 
 def _made(
-    target: Path, kept: Workspace, stages: list[str], joined: JoinedVideo, *, fps: Fraction, join_s: float
+    result: str, kept: Workspace, stages: list[str], joined: JoinedVideo, *, fps: Fraction, join_s: float
 ) -> Made:
     prepared = [stage for stage in (PORTRAIT, SPEECH, TRACK) if kept.has(stage)]
     timings_s = {stage: kept.seconds(stage) for stage in prepared} | {
@@ -201,4 +233,4 @@ def _made(
         warnings += kept.report(TRACK, TrackReport).warnings
     for stage in stages:
         warnings += kept.report(stage, SegmentReport).warnings
-    return Made(target, "video.mp4", "video/mp4", facts, list(dict.fromkeys(warnings)))  # each once, in order
+    return Made(result, "video.mp4", "video/mp4", facts, list(dict.fromkeys(warnings)))  # each once, in order

@@ -35,7 +35,7 @@ def run_job(job_id: str) -> None:
 def _desk() -> Desk:
     """Made in the child that works, after the fork: database connections must not be shared."""
     settings = gateway_settings()
-    storage = Storage(settings.data_dir)
+    storage = Storage.of(settings)
     database = Database(settings.sql_url)
     videos = VideoMaker(settings, storage)
     kinds: dict[str, Work] = {

@@ -1,17 +1,18 @@
 """What a running job has finished so far. A stage that stands here is never made again."""
 
 import json
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from gateway.jobs.inputs import PERCEPTION, PHOTO
-from gateway.storage import write_whole
+from gateway.objects.port import Objects
 
 QUESTION: Final = "question.json"
-"""What the job is asked, where that is private: in its folder from before it is accepted, and gone with its success."""
+"""What the job is asked, where that is private: kept here from before it is accepted, and gone with its success."""
 
 ASKED: Final = (QUESTION, PHOTO, f"{PERCEPTION}.json")
 """Of a job that failed or was canceled this stays, to make it again of: what it was asked, and its photo, or what was
@@ -20,59 +21,80 @@ seen in it."""
 R = TypeVar("R", bound=BaseModel)
 
 
-def kept_lines(path: Path) -> list[Any]:
-    """JSON values, one a line. Whole lines only: a last one without an end was torn by a kill, and is cut off."""
-    if not path.is_file():
-        return []
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
-    if torn:
-        write_whole(path, whole + b"\n" if whole else b"")
-    return [json.loads(line) for line in whole.splitlines()]
-
-
 @dataclass(frozen=True)
 class Workspace:
-    """A job's folder: for each finished stage ``{stage}.json`` (its report, its seconds), content and end state."""
+    """A job's objects: for each finished stage ``{stage}.json`` (its report, its seconds), content and end state."""
 
-    folder: Path
+    objects: Objects
+    folder: str
+    _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What finished stages told; it never changes."""
+
+    # --- stages ------------------------------------------------------------------------------------------------------
 
     def has(self, stage: str) -> bool:
-        return self._told(stage).is_file()
+        return stage in self._known or self.holds(f"{stage}.json")
+
+    def finished(self) -> set[str]:
+        """All stages that stand here, by one look."""
+        return {name.removesuffix(".json") for name, _ in self.objects.under(self.folder) if name.endswith(".json")}
 
     def put(
         self, stage: str, report: BaseModel, seconds: float, content: bytes | None = None, state: bytes | None = None
     ) -> None:
         """The report is written last: where it stands, content and end state are whole."""
         if state is not None:
-            write_whole(self._left(stage), state)
+            self.write(f"{stage}.state", state)
         if content is not None:
-            write_whole(self.content(stage), content)
+            self.write(f"{stage}.bin", content)
         told = {"report": report.model_dump(mode="json"), "seconds": round(seconds, 3)}
-        write_whole(self._told(stage), json.dumps(told).encode())
+        self.write(f"{stage}.json", json.dumps(told).encode())
+        self._known[stage] = told
 
     def report(self, stage: str, model: type[R]) -> R:
-        return model.model_validate(self._read(stage)["report"])
+        return model.model_validate(self._told(stage)["report"])
 
     def seconds(self, stage: str) -> float:
-        return float(self._read(stage)["seconds"])
+        return float(self._told(stage)["seconds"])
 
-    def content(self, stage: str) -> Path:
-        return self.folder / f"{stage}.bin"
+    def content(self, stage: str) -> AbstractContextManager[Path]:
+        """To be read in place, within the context. Raises FileNotFoundError."""
+        return self.objects.copy(self._name(f"{stage}.bin"))
 
     def state(self, stage: str) -> bytes | None:
         """What the stage left to the next one, if anything."""
-        left = self._left(stage)
-        return left.read_bytes() if left.is_file() else None
+        try:
+            return self.read(f"{stage}.state")
+        except FileNotFoundError:
+            return None
 
     def drop_state(self, stage: str) -> None:
         """The next stage is finished: nothing begins with this one's end any more."""
-        self._left(stage).unlink(missing_ok=True)
+        self.remove(f"{stage}.state")
 
-    def _left(self, stage: str) -> Path:
-        return self.folder / f"{stage}.state"
+    def _told(self, stage: str) -> Any:
+        if stage not in self._known:
+            self._known[stage] = json.loads(self.read(f"{stage}.json"))
+        return self._known[stage]
 
-    def _told(self, stage: str) -> Path:
-        return self.folder / f"{stage}.json"
+    # --- anything else -----------------------------------------------------------------------------------------------
 
-    def _read(self, stage: str) -> Any:
-        return json.loads(self._told(stage).read_bytes())
+    def holds(self, name: str) -> bool:
+        return self.objects.has(self._name(name))
+
+    def read(self, name: str) -> bytes:
+        """Raises FileNotFoundError."""
+        return self.objects.read(self._name(name))
+
+    def write(self, name: str, content: bytes) -> None:
+        self.objects.write(self._name(name), content)
+
+    def draft(self, name: str) -> AbstractContextManager[Path]:
+        """A local file to be written; it stands here once its context ends well."""
+        return self.objects.draft(self._name(name))
+
+    def remove(self, name: str) -> None:
+        self.objects.remove([self._name(name)])
+
+    def _name(self, name: str) -> str:
+        return f"{self.folder}/{name}"

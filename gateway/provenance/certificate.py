@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.disk import write_once
 from gateway.settings import GatewaySettings
-from gateway.storage import write_once
 
 _TEST_FILE: Final = "test-certificate.pem"
 _DAYS: Final = 3650

@@ -56,7 +56,8 @@ def sign(source: Path, target: Path, claim: Claim, certificate: Certificate) -> 
     """
     info = c2pa.C2paSignerInfo(certificate.algorithm, certificate.chain.encode(), certificate.key.encode(), None)
     try:
-        c2pa.Builder(claim.manifest()).sign_file(source, target, c2pa.Signer.from_info(info))
+        with source.open("rb") as read_from, target.open("w+b") as write_to:
+            c2pa.Builder(claim.manifest()).sign(c2pa.Signer.from_info(info), _MP4, read_from, write_to)
     except c2pa.C2paError as error:
         raise ProblemError("internal", f"the video's content credentials cannot be signed: {error}") from error
 

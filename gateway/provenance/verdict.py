@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.disk import file_sha256
 from gateway.provenance.certificate import Certificate
 from gateway.provenance.credentials import Credentials
 from gateway.provenance.look import look
-from gateway.storage import file_sha256
 from gateway.store.audit import AuditStore
 from services.common.limited import Limited, Limits
 from services.common.watermark import Reading, mark_of, threshold

@@ -1,4 +1,8 @@
-"""A running gateway for tests: real Valkey, SQLite, Celery worker and gateway; only the three services are fakes."""
+"""A running gateway for tests: real Valkey, SQLite, Celery worker and gateway; only the three services are fakes.
+
+Files are in a folder; ``on_every_store`` runs a test once more with them in a bucket, and with a worker that shares no
+disk with the gateway.
+"""
 
 import os
 import signal
@@ -6,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,9 +27,12 @@ from gateway.processes import end_group, end_with_parent, free_ports
 from gateway.settings import GatewaySettings
 from gateway.store.database import Database
 from tests.gateway.fakes import CONSENT, Fakes, picture, serve, serve_fakes, wav
+from tests.gateway.s3 import BUCKET, S3, serve_s3
 
 T = TypeVar("T")
 TERMINAL = ("succeeded", "failed", "canceled")
+
+on_every_store = pytest.mark.parametrize("stack", ["folder", "bucket"], indirect=True)
 
 
 def wait_for(look: Callable[[], T], limit_s: float = 60.0) -> T:
@@ -77,6 +85,7 @@ class Stack:
     database: Database
     worker: Worker
     broker: Redis
+    s3: S3 | None
 
     def submit(self, seconds: float = 2.0, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
         files = {"portrait": ("p.png", picture("a face")), "speech": ("s.wav", wav(seconds))}
@@ -92,7 +101,9 @@ class Stack:
         return wait_for(lambda: (j := self.job(job_id))["status"] in (statuses or TERMINAL) and j, limit_s)
 
     def stored(self) -> set[str]:
-        """Names of all files below the data folder but for the database."""
+        """Names of all stored files and of all that jobs have finished."""
+        if self.s3 is not None:
+            return {name for name, _ in self.s3.contents()}
         root = self.settings.data_dir
         places = [place for folder in ("files", "jobs") for place in os.walk(root / folder)]
         return {str(Path(at, name).relative_to(root)) for at, folders, files in places for name in folders + files}
@@ -106,12 +117,26 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    data_dir = tmp_path_factory.mktemp("data")
+    with _running(tmp_path_factory.mktemp("data")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def bucket_stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with serve_s3() as s3, _running(tmp_path_factory.mktemp("gateway"), s3, tmp_path_factory.mktemp("worker")) as stack:
+        yield stack
+
+
+@contextmanager
+def _running(data_dir: Path, s3: S3 | None = None, worker_dir: Path | None = None) -> Iterator[Stack]:
     broker_port, fakes_port, gateway_port = free_ports(3)
     broker_url, fakes_url = f"redis://127.0.0.1:{broker_port}/0", f"http://127.0.0.1:{fakes_port}"
     settings = GatewaySettings(
         data_dir=data_dir,
+        database_url=f"sqlite:///{data_dir / 'raconteur.sqlite'}",
         redis_url=broker_url,
+        s3_bucket=s3 and BUCKET,
+        s3_endpoint_url=s3 and s3.url,
         perception_url=fakes_url,
         reasoning_url=fakes_url,
         talkinghead_url=fakes_url,
@@ -127,7 +152,8 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         service_patience_s=10,
         pause_after_s=2.0,
     )
-    environment = {f"RACONTEUR_{name.upper()}": str(value) for name, value in settings if value is not None}
+    own = settings.model_copy(update={"data_dir": worker_dir or data_dir})
+    environment = {f"RACONTEUR_{name.upper()}": str(value) for name, value in own if value is not None}
     valkey = subprocess.Popen(
         [str(get_binary_path()), "--port", str(broker_port), "--bind", "127.0.0.1", "--save", ""],
         cwd=data_dir,
@@ -146,7 +172,7 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             httpx.Client(base_url=f"http://127.0.0.1:{gateway_port}", timeout=30) as http,
         ):
             _wait_for_worker(settings)
-            yield Stack(http, fakes, settings, database, worker, broker)
+            yield Stack(http, fakes, settings, database, worker, broker, s3)
         database.close()
     finally:
         worker.kill()
@@ -156,11 +182,13 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def stack(stack_session: Stack) -> Stack:
-    stack_session.fakes.reset()
-    if stack_session.worker.process is None or stack_session.worker.process.poll() is not None:
-        stack_session.worker.start()
-    return stack_session
+def stack(request: pytest.FixtureRequest) -> Stack:
+    kind = getattr(request, "param", "folder")
+    found: Stack = request.getfixturevalue("bucket_stack_session" if kind == "bucket" else "stack_session")
+    found.fakes.reset()
+    if found.worker.process is None or found.worker.process.poll() is not None:
+        found.worker.start()
+    return found
 
 
 def _wait_for_worker(settings: GatewaySettings) -> None:

@@ -20,7 +20,7 @@ def test_every_call_is_documented_with_an_example_and_its_problems(stack: Stack)
 def test_it_is_ready_when_its_parts_are(stack: Stack):
     parts = stack.http.get("/readyz").json()["parts"]
 
-    assert parts == dict.fromkeys(("perception", "reasoning", "talkinghead", "database", "broker"), "ready")
+    assert parts == dict.fromkeys(("perception", "reasoning", "talkinghead", "database", "broker", "files"), "ready")
 
 
 def test_an_unknown_id_is_never_a_state(stack: Stack):

@@ -1,18 +1,22 @@
-"""What was erased or has expired is nowhere: not on disk, in the database's bytes, in the broker or in a log."""
+"""What was erased or has expired is nowhere: on no disk and in no bucket, database's bytes, broker or log."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from gateway.store.tables import FILES, JOBS
-from tests.gateway.conftest import Stack, wait_for
+from tests.gateway.conftest import Stack, on_every_store, wait_for
 from tests.gateway.fakes import CONSENT, picture, wav
 from tests.gateway.test_searches import SEARCH, STORIES
 from tests.gateway.webhooks.receiver import receiving
+
+pytestmark = on_every_store
 
 SECRET = "the moon is made of quince jelly"  # noqa: S105 - something that nobody else writes
 TOLD = [story | {"story": f"{story['story']} {SECRET}"} for story in STORIES]
@@ -24,13 +28,29 @@ def broker_bytes(stack: Stack) -> bytes:
 
 
 def disk(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Every file below the data folder, the worker's log among them, but for the database; names count, too."""
-    for path in stack.settings.data_dir.rglob("*"):
+    """Every file below the data folders, the worker's log among them, but for the database; names count, too."""
+    folders = {stack.settings.data_dir, Path(stack.worker.environment["RACONTEUR_DATA_DIR"])}
+    files = (path for folder in folders for path in folder.rglob("*"))
+    for path in (*files, *copies(stack)):
         if path.is_file() and not path.name.startswith("raconteur.sqlite"):
             try:
                 yield str(path), path.read_bytes()
             except FileNotFoundError:  # just erased
                 continue
+    if stack.s3 is not None:
+        yield from stack.s3.contents()
+
+
+def copies(stack: Stack) -> Iterator[Path]:
+    """Files without a name that gateway and worker hold open."""
+    worker = stack.worker.process and stack.worker.process.pid
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        pid = int(path.parts[2])
+        try:
+            if (pid == os.getpid() or os.getpgid(pid) == worker) and "/copies/" in str(path.readlink()):
+                yield path
+        except (FileNotFoundError, ProcessLookupError):  # just closed, just ended
+            continue
 
 
 def found(stack: Stack, needle: str) -> list[str]:

@@ -5,8 +5,10 @@ import hashlib
 import httpx
 import pytest
 
-from tests.gateway.conftest import Stack
+from tests.gateway.conftest import Stack, on_every_store
 from tests.gateway.fakes import picture, wav
+
+pytestmark = on_every_store
 
 CONTENT = wav(0.01)
 

@@ -10,7 +10,7 @@ from gateway.jobs.records import new_id
 from gateway.storage import Storage
 from gateway.store.tables import LOCAL
 from services.common.errors import ProblemError
-from tests.gateway.conftest import Stack, wait_for
+from tests.gateway.conftest import Stack, on_every_store, wait_for
 from tests.gateway.fakes import CONSENT, picture
 from tests.gateway.test_searches import SEARCH, STORIES
 
@@ -104,6 +104,7 @@ NARRATION = {"portrait": picture("a face"), "photo": picture("people=2")}
     ],
     ids=["evaluation", "narration of a photo", "narration of a script"],
 )
+@on_every_store
 def test_every_kind_is_made_again_of_what_it_was_asked(stack: Stack, path: str, sent: dict):
     first = canceled(stack, path, **sent)
     looks = stack.fakes.looks
@@ -128,6 +129,7 @@ def test_a_search_that_failed_is_made_again_from_its_beginning(stack: Stack):
     stack.http.delete(f"/v1/prompts/{again['output']['prompt_id']}").raise_for_status()
 
 
+@on_every_store
 def test_a_photo_that_nobody_could_look_at_is_kept_for_the_next_try_and_no_longer(stack: Stack):
     stack.fakes.blind = True
     first = canceled(stack, "/v1/narrations", files=NARRATION, data=CONSENT)
@@ -138,6 +140,7 @@ def test_a_photo_that_nobody_could_look_at_is_kept_for_the_next_try_and_no_longe
     wait_for(lambda: not left(stack, again["id"]))
 
 
+@on_every_store
 def test_what_was_asked_is_erased_with_a_job_that_came_to_nothing(stack: Stack):
     job = canceled(stack, "/v1/evaluations", json={"stories": STORIES})
     wait_for(lambda: left(stack, job["id"]) == {"question.json"})
@@ -145,6 +148,7 @@ def test_what_was_asked_is_erased_with_a_job_that_came_to_nothing(stack: Stack):
     assert not left(stack, job["id"])
 
 
+@on_every_store
 def test_where_the_new_job_cannot_be_stored_the_old_one_keeps_what_it_was_asked(stack: Stack):
     job = canceled(stack, "/v1/evaluations", json={"stories": STORIES})
     mine = stack.database.of(LOCAL)
@@ -155,7 +159,7 @@ def test_where_the_new_job_cannot_be_stored_the_old_one_keeps_what_it_was_asked(
     sa.event.listen(mine._engine, "commit", fail)
     try:
         with pytest.raises(sa.exc.OperationalError):
-            mine.repeat(job["id"], new_id(), Storage(stack.settings.data_dir).hand_on_workspace)
+            mine.repeat(job["id"], new_id(), Storage.of(stack.settings).hand_on_workspace)
     finally:
         sa.event.remove(mine._engine, "commit", fail)
 

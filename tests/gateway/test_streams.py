@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gateway.store.tables import LOCAL
-from tests.gateway.conftest import Stack, wait_for
+from tests.gateway.conftest import Stack, on_every_store, wait_for
 from tests.gateway.fakes import CONSENT, grey_of, pictures, wav
 
 HEAD = """#EXTM3U
@@ -56,6 +56,7 @@ def assert_whole(played: tuple[list[float], list[float], np.ndarray], seconds: f
     assert np.corrcoef(heard[: len(spoken)], spoken)[0, 1] > 0.99
 
 
+@on_every_store
 def test_a_player_that_joins_while_the_video_is_made_sees_and_hears_all_of_it(stack: Stack):
     stack.fakes.segment_s = 0.4
     job_id = stack.submit(seconds=2.53)["id"]
@@ -82,6 +83,7 @@ def test_a_video_that_outlasts_its_new_speech_is_streamed_to_its_end(stack: Stac
     assert get(stack, job_id).text.startswith(HEAD)
 
 
+@on_every_store
 def test_the_playlist_grows_and_every_version_begins_as_the_one_before(stack: Stack):
     stack.fakes.segment_s = 0.3
     job_id = stack.submit(seconds=1.73)["id"]
@@ -103,6 +105,7 @@ def test_the_playlist_grows_and_every_version_begins_as_the_one_before(stack: St
     assert len({len(pieces(text)) for text in seen[1:]}) >= 3  # it was seen to grow
 
 
+@on_every_store
 def test_a_finished_video_is_a_whole_stream_of_the_same_pieces(stack: Stack):
     stack.fakes.segment_s = 0.3
     job_id = stack.submit(seconds=1.9)["id"]
@@ -152,6 +155,7 @@ def test_a_job_that_has_made_nothing_yet_has_an_empty_playlist_and_no_stream_to_
     assert len(pieces(get(stack, queued).text)) == 1
 
 
+@on_every_store
 def test_a_job_that_is_taken_up_again_keeps_the_segments_it_had(stack: Stack):
     stack.fakes.segment_s = 0.3
     job_id = stack.submit(seconds=4.0)["id"]
@@ -194,6 +198,7 @@ def test_a_job_that_is_stopped_or_fails_ends_its_stream_and_leaves_nothing(stack
     wait_for(lambda: not any(job_id in name for name in stack.stored()))
 
 
+@on_every_store
 def test_the_stream_is_erased_with_its_job_or_with_its_video(stack: Stack):
     whole, only_video = (stack.wait(stack.submit(seconds=0.5)["id"]) for _ in range(2))
     stack.http.delete(f"/v1/jobs/{whole['id']}")

@@ -79,7 +79,7 @@ def test_segments_that_were_encoded_otherwise_are_refused(tmp_path: Path):
         output.mux(stream.encode())
     (tmp_path / "other.mp4").write_bytes(other.getvalue())
 
-    with pytest.raises(ValueError, match=r"other\.mp4 was encoded unlike 000000\.mp4"):
+    with pytest.raises(ValueError, match="segment 1 was encoded unlike the one before"):
         join(
             [*paths, tmp_path / "other.mp4"],
             soundtrack(np.zeros(32000, np.float32), 16000),

@@ -3,7 +3,7 @@
 import os
 
 from gateway.jobs.queue import Bell, make_celery
-from tests.gateway.conftest import Stack, wait_for
+from tests.gateway.conftest import Stack, on_every_store, wait_for
 
 
 def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):
@@ -24,6 +24,7 @@ def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):
     assert not remade & {int(name.rsplit("/", 1)[1].removesuffix(".json")) for name in kept}
 
 
+@on_every_store
 def test_a_progressive_job_goes_on_from_what_its_last_finished_segment_left(stack: Stack):
     stack.fakes.segment_s = 0.3
     job_id = stack.submit(seconds=2.0, progressive="true")["id"]  # five segments, each needs the one before
@@ -39,6 +40,7 @@ def test_a_progressive_job_goes_on_from_what_its_last_finished_segment_left(stac
     assert 1 <= len(states) <= 2  # the last one's; and the one before it, if the kill came between
 
 
+@on_every_store
 def test_a_worker_that_is_told_to_stop_hands_its_job_back(stack: Stack):
     stack.fakes.segment_s = 300
     job_id = stack.submit()["id"]
@@ -111,7 +113,7 @@ def test_a_poison_job_fails_after_three_attempts_and_the_next_one_runs(stack: St
 
 def test_what_a_dead_gateway_left_on_disk_is_swept(stack: Stack):
     abandoned = stack.settings.data_dir / "jobs" / "nobody"
-    abandoned.mkdir()
+    abandoned.mkdir(parents=True)
     os.utime(abandoned, (0, 0))
     arriving = stack.settings.data_dir / "jobs" / "somebody"
     arriving.mkdir()

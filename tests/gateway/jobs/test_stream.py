@@ -1,13 +1,11 @@
 """Reading a stream beside the worker that ends its job."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.jobs.inputs import SPEECH, VIDEO, VideoInput
 from gateway.jobs.records import Job, NewJob, new_id
 from gateway.jobs.stream import Stream, read_stream
-from gateway.jobs.workspace import Workspace
+from gateway.objects.port import Objects
 from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import SpeechReport
@@ -25,9 +23,9 @@ def claimed(store: Store, kind: str = VIDEO) -> Job:
     return job
 
 
-def test_a_job_that_succeeds_while_its_stream_is_read_is_read_from_its_result(store: Store, tmp_path: Path):
-    storage, job = Storage(tmp_path), claimed(store)
-    kept = Workspace(storage.workspace(job.id))
+def test_a_job_that_succeeds_while_its_stream_is_read_is_read_from_its_result(store: Store, objects: Objects):
+    storage, job = Storage(objects), claimed(store)
+    kept = storage.workspace(job.id)
     kept.put(SPEECH, SPOKEN, 0.1)
     kept.put("segments/000000", SPOKEN, 0.1, b"pictures")
     seen: list[Stream] = []
@@ -35,8 +33,8 @@ def test_a_job_that_succeeds_while_its_stream_is_read_is_read_from_its_result(st
     def read(stream: Stream) -> str:
         seen.append(stream)
         if len(seen) == 1:
-            (tmp_path / "joined").write_bytes(b"video")
-            file = storage.adopt(tmp_path / "joined", "video.mp4", "video/mp4", job.id)
+            kept.write("joined", b"video")
+            file = storage.adopt(job.id, "joined", "video.mp4", "video/mp4")
             output = {"file_id": file.id, "frames": 15, "fps": 25.0}
             assert store.work.publish(job.id, job.fence, output=output, warnings=[], file=file, retention_s=60)
             storage.remove_workspace(job.id)
@@ -50,9 +48,9 @@ def test_a_job_that_succeeds_while_its_stream_is_read_is_read_from_its_result(st
     assert playlist.endswith("stream/1.m4s\n#EXT-X-ENDLIST\n")
 
 
-def test_a_stream_ends_with_its_last_segment_and_does_not_wait_for_the_joining(store: Store, tmp_path: Path):
-    storage, job = Storage(tmp_path), claimed(store)
-    kept = Workspace(storage.workspace(job.id))
+def test_a_stream_ends_with_its_last_segment_and_does_not_wait_for_the_joining(store: Store, objects: Objects):
+    storage, job = Storage(objects), claimed(store)
+    kept = storage.workspace(job.id)
     kept.put(SPEECH, SPOKEN, 0.1)
     for stage in ("segments/000000", "segments/000010"):
         kept.put(stage, SPOKEN, 0.1, b"pictures")
@@ -60,18 +58,18 @@ def test_a_stream_ends_with_its_last_segment_and_does_not_wait_for_the_joining(s
     assert read_stream(store.mine, storage, job.id, Stream.playlist).endswith("#EXT-X-ENDLIST\n")
 
 
-def test_a_segment_behind_a_missing_one_is_not_offered(store: Store, tmp_path: Path):
-    storage, job = Storage(tmp_path), claimed(store)
-    kept = Workspace(storage.workspace(job.id))
+def test_a_segment_behind_a_missing_one_is_not_offered(store: Store, objects: Objects):
+    storage, job = Storage(objects), claimed(store)
+    kept = storage.workspace(job.id)
     kept.put(SPEECH, SPOKEN, 0.1)
     kept.put("segments/000010", SPOKEN, 0.1, b"pictures")
 
     assert "m4s" not in read_stream(store.mine, storage, job.id, Stream.playlist)
 
 
-def test_a_job_that_makes_no_video_has_no_stream(store: Store, tmp_path: Path):
+def test_a_job_that_makes_no_video_has_no_stream(store: Store, objects: Objects):
     job = claimed(store, kind="search")
 
     with pytest.raises(ProblemError, match="makes no video") as error:
-        read_stream(store.mine, Storage(tmp_path), job.id, Stream.playlist)
+        read_stream(store.mine, Storage(objects), job.id, Stream.playlist)
     assert error.value.code == "not_found"
