@@ -165,7 +165,7 @@ async def soak(place: House, seconds: float) -> dict[str, Any]:
         samples.append(
             {f"{name}_rss_mb": _rss_mb(process) for name, process in processes.items()}
             | {f"{name}_handles": len(list(_folder(process, "fd").iterdir())) for name, process in processes.items()}
-            | {"files": sum(1 for path in place.settings.data_dir.rglob("*") if path.is_file())}
+            | {"files": sum(len(files) for _, _, files in os.walk(place.settings.data_dir))}
         )
     quarter = max(1, len(samples) // 4)
 
