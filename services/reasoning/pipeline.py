@@ -116,7 +116,7 @@ class Reasoner(Generic[PrefixT]):
         prompt_prefix = self.read_prompt(prompt)
         clock.lap("prompt")
         # 3. Read the story once for all pairs
-        story = self._read_story(request.story, prompt_prefix)
+        story = self._read_story(request.story, labels, prompt_prefix)
         clock.lap("story")
         try:
             # 4. Score every label for every pair
@@ -186,9 +186,9 @@ class Reasoner(Generic[PrefixT]):
     def scores(self, story: str, pair: Pair, taxonomy: Taxonomy, prompt: Prompt | None = None) -> LogProbs:
         """The model's own scores of one pair, shape (labels,), before calibration."""
         self._check_length(story)
-        read = self._read_story(story, self.read_prompt(prompt or prompt_for(taxonomy)))
+        labels = [label.name for label in taxonomy.labels]
+        read = self._read_story(story, labels, self.read_prompt(prompt or prompt_for(taxonomy)))
         try:
-            labels = [label.name for label in taxonomy.labels]
             return np.asarray(pair_scores(self.model, read.prefix, [pair], labels, self.method)[0])
         finally:
             self.model.release(read.prefix)
@@ -230,9 +230,9 @@ class Reasoner(Generic[PrefixT]):
         if length > limit:
             raise ProblemError("story_too_long", f"story: it has {length} {unit}; the limit is {limit}", param="story")
 
-    def _read_story(self, story: str, after: PrefixT) -> _Story[PrefixT]:
+    def _read_story(self, story: str, labels: Sequence[str], after: PrefixT) -> _Story[PrefixT]:
         """The story behind the prompt, up to where the answer begins."""
-        sentences, left_out = leave_out_instructions(split_sentences(story))
+        sentences, left_out = leave_out_instructions(split_sentences(story), labels)
         if not sentences:
             rule = "it holds nothing but instructions to its reader; tell what is seen"
             raise ProblemError("story_empty", f"story: {rule}", param="story")
