@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from services.common.errors import ProblemError
+from services.reasoning.prompt import split_sentences
+
 _WHOM: Final = r"(?:(?:the|this|that|your|my|all|any|these|those|every|of|above|previous|prior|earlier|other) )*"
 _MATTER: Final = r"(?:story|description|text|instructions?|rules?|prompts?|guidance|context|definitions?|task|system)"
 _CHOICE: Final = (
@@ -49,6 +52,15 @@ _OF_ANSWERS: Final = re.compile(
     re.IGNORECASE,
 )
 """Beginnings of words. Common ones, too: they count only beside a label, and where no person or thing is named."""
+
+
+def sentences_told(story: str, labels: Sequence[str]) -> tuple[list[str], int]:
+    """A story's sentences without instructions, and how many those were. Raises ``story_empty`` where none is left."""
+    sentences, left_out = leave_out_instructions(split_sentences(story), labels)
+    if not sentences:
+        rule = "it holds nothing but instructions to its reader; tell what is seen"
+        raise ProblemError("story_empty", f"story: {rule}", param="story")
+    return sentences, left_out
 
 
 def leave_out_instructions(sentences: Sequence[str], labels: Sequence[str]) -> tuple[list[str], int]:

@@ -17,14 +17,13 @@ from services.reasoning.explain import evidence, explain
 from services.reasoning.fusion import fuse
 from services.reasoning.groups.joint import agree
 from services.reasoning.groups.rules import rules_of
-from services.reasoning.instructions import leave_out_instructions
+from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
 from services.reasoning.prompt import (
     SEGMENTS,
     Prompt,
     builtin_prompts,
     prompt_for,
-    split_sentences,
     story_pieces,
     symbols_in,
 )
@@ -232,10 +231,7 @@ class Reasoner(Generic[PrefixT]):
 
     def _read_story(self, story: str, labels: Sequence[str], after: PrefixT) -> _Story[PrefixT]:
         """The story behind the prompt, up to where the answer begins."""
-        sentences, left_out = leave_out_instructions(split_sentences(story), labels)
-        if not sentences:
-            rule = "it holds nothing but instructions to its reader; tell what is seen"
-            raise ProblemError("story_empty", f"story: {rule}", param="story")
+        sentences, left_out = sentences_told(story, labels)
         prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)
         return _Story(prefix, sentences, left_out)
 

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import Control, LogProbs
-from services.reasoning.prompt import SEGMENTS, split_sentences, story_pieces
+from services.reasoning.prompt import SEGMENTS, story_pieces
 from services.reasoning.schemas import LabelledStory, Method, Taxonomy
 from services.reasoning.scoring import ways
 from services.reasoning.search.pools import Choice, Pools
@@ -72,7 +73,10 @@ def _story_scores(
     weight: NDArray,  # type: ignore[type-arg]
 ) -> Tensor:
     """The story's scores, weighted and summed; mean over methods and orders as the service takes it."""
-    pieces: list[str | Control] = [*story_pieces(split_sentences(story.story)), model.chat_frame.before_answer]
+    pieces: list[str | Control] = [
+        *story_pieces(sentences_told(story.story, labels)[0]),
+        model.chat_frame.before_answer,
+    ]
     tokens = [token for piece in pieces for token in model.tokens(piece)]
     _, layers = model.forward(model.embed(tokens)[None], prompt.layers, prompt.n_tokens, [0])
     read = TorchPrefix((prompt.n_tokens + len(tokens),), layers)

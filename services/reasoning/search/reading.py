@@ -5,8 +5,9 @@ from typing import Generic
 
 import numpy as np
 
+from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import Control, LanguageModel, LogProbs, PrefixT
-from services.reasoning.prompt import split_sentences, story_pieces
+from services.reasoning.prompt import story_pieces
 from services.reasoning.schemas import LabelledStory, Method, Taxonomy
 from services.reasoning.scoring import pair_scores
 from services.reasoning.search.pools import Choice, Pools
@@ -28,7 +29,7 @@ class StoryReader(Generic[PrefixT]):
         """The model's log-probabilities of the labels, shape (labels,), exactly as the service finds them."""
         prompt = self._prompt(choice)
         pieces: list[str | Control] = [
-            *story_pieces(split_sentences(story.story)),
+            *story_pieces(sentences_told(story.story, self._labels)[0]),
             self._model.chat_frame.before_answer,
         ]
         read = self._model.read(pieces, prompt)
