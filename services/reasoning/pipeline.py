@@ -317,7 +317,8 @@ def _group(pairs: Sequence[Pair], logprobs: LogProbs, labels: Sequence[str], tax
 def _warned_of_instructions(left_out: int) -> list[str]:
     if not left_out:
         return []
-    return [f"story: {left_out} sentence{'s' * (left_out > 1)} left out: instructions to the reader, not what is seen"]
+    many = "s" * (left_out > 1)
+    return [f"story: {left_out} sentence{many} left out: orders to the reader or answers, not what is seen"]
 
 
 def _warned_of_coverage(coverage: float | None, calibration: Calibration | None) -> list[str]:

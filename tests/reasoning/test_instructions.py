@@ -69,6 +69,8 @@ def test_what_was_left_out_is_told_and_a_story_of_nothing_else_is_refused():
         "They must have walked far: both are covered in dust.",
         "A poster asks: 'Have you seen this cat?'",
         "The scene is a family garden in summer.",
+        "A happy young couple on a bench.",
+        "The professional kitchen is busy.",
         "A group of friends at a table, late in the evening.",
         "A sign (<O2>) says family parking.",
         "<P1> must be the father of the family.",
