@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,10 +56,25 @@ def main() -> None:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Start a stack in ``folder``, measure, stop it."""
-    port = 18437
     began = time.perf_counter()
+    with running_stack(folder) as url, httpx.Client(base_url=url, timeout=600) as api:
+        figures: dict[str, Any] = {"machine": machine(), "start_s": round(time.perf_counter() - began, 1)}
+        figures["idle_mb"] = memory_mb("VmRSS")
+        boxes = four_largest_people(api)
+        figures["relations_first"] = relations(api, boxes)
+        figures["relations_again"] = relations(api, boxes)
+        figures["video_first"] = video(api, folder)
+        figures["video_again"] = video(api, folder)
+        figures["busy_peak_mb"] = memory_mb("VmHWM")
+    return figures
+
+
+@contextmanager
+def running_stack(folder: Path) -> Iterator[str]:
+    """A stack of its own with ``folder``/data, ready -> its URL; it ends with the context."""
+    port = 18437
     stack = subprocess.Popen(
-        [Path(sys.executable).with_name("raconteur"), "up", "--port", str(port)],
+        [sys.executable, "-m", "gateway.cli", "up", "--port", str(port)],
         cwd=ROOT,
         env=os.environ | {"RACONTEUR_DATA_DIR": str(folder / "data")},
         stdout=subprocess.DEVNULL,
@@ -66,18 +83,10 @@ def measure(folder: Path) -> dict[str, Any]:
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as api:
             wait_until_ready(api, stack)
-            figures: dict[str, Any] = {"machine": machine(), "start_s": round(time.perf_counter() - began, 1)}
-            figures["idle_mb"] = memory_mb("VmRSS")
-            boxes = four_largest_people(api)
-            figures["relations_first"] = relations(api, boxes)
-            figures["relations_again"] = relations(api, boxes)
-            figures["video_first"] = video(api, folder)
-            figures["video_again"] = video(api, folder)
-            figures["busy_peak_mb"] = memory_mb("VmHWM")
+        yield f"http://127.0.0.1:{port}"
     finally:
         stack.send_signal(signal.SIGINT)
         stack.wait(timeout=60)
-    return figures
 
 
 def wait_until_ready(api: httpx.Client, stack: subprocess.Popen[bytes]) -> None:

@@ -51,14 +51,15 @@ async def _serve(settings: GatewaySettings, host: str, port: int, say: Say) -> N
     bell = Bell(make_celery(settings.model_copy(update={"redis_url": redis_url})), redis_url)
     async with httpx.AsyncClient(timeout=_PROBE_S) as http:
         services = [
-            Part(name, _uvicorn(url, f"services.{name}.app:app"), _readyz(http, url), model)
+            Part(name, _uvicorn(url, f"services.{name}.app:app"), _readyz(http, url), model, address=url)
             for name, url in urls.items()
         ]
         celery = [sys.executable, "-m", "celery", "--app", "gateway.jobs.worker", "worker", "--loglevel", "WARNING"]
         worker = Part("worker", [*celery, "--without-mingle", "--without-gossip"], _worker_probe(bell), light)
         url = f"http://{host}:{port}"
         guarded = light | ({} if settings.keys_required_at(host) else {"RACONTEUR_KEYS_REQUIRED": "false"})
-        gateway = Part("gateway", _uvicorn(url, "gateway.app:build_app", "--factory"), _readyz(http, url), guarded)
+        serving = _uvicorn(url, "gateway.app:build_app", "--factory")
+        gateway = Part("gateway", serving, _readyz(http, url), guarded, address=url)
         broker = _broker(settings, broker_port, password, bell)
         await Supervisor([[broker], services, [worker], [gateway]], data_dir, url, say).run(stop)
     bell.close()

@@ -33,13 +33,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Part:
-    """A process. ``probe`` answers "ready" or why it is not yet."""
+    """A process. ``probe`` answers "ready" or why it is not yet; where it has an ``address``, that is told."""
 
     name: str
     command: list[str]
     probe: Callable[[], Awaitable[str]]
     environment: dict[str, str] = field(default_factory=dict)
     stdin: bytes = b""
+    address: str = ""
 
 
 class Supervisor:
@@ -129,7 +130,7 @@ class Supervisor:
             if state != "ready" and time.monotonic() - began > next_word_s:
                 self._say(f"{part.name:<12} is not ready yet: {state}")
                 next_word_s *= 2
-        self._say(f"{part.name:<12} ready  {time.monotonic() - began:6.1f} s")
+        self._say(f"{part.name:<12} ready  {time.monotonic() - began:6.1f} s  {part.address}".rstrip())
 
     async def _end(self, part: Part) -> None:
         process = self._running.get(part.name)

@@ -10,6 +10,7 @@ from typing import Final, Generic
 import numpy as np
 
 from services.common.errors import ProblemError
+from services.common.metrics import STAGE_SECONDS
 from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.conformal import label_set, threshold
 from services.reasoning.direction import first_has_first_role
@@ -341,4 +342,5 @@ class _Clock:
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
         self.laps[stage] = round(now - self._last, 4)
+        STAGE_SECONDS.labels(stage).observe(now - self._last)
         self._last = now
