@@ -33,7 +33,7 @@ PARSED_ONLY = {
 """What a block says -> why it is not run."""
 
 RUN = ("sh", "python")
-SHOWN = ("", "text", "mermaid")
+SHOWN = ("", "text")
 """Languages of blocks that nobody runs."""
 
 GATEWAY, RECEIVER = "http://127.0.0.1:8000", "https://app.example/raconteur"
