@@ -1,9 +1,11 @@
 """What is lost by a kill, a wiped broker or a doubled message: nothing."""
 
 import os
+import time
 
 from gateway.jobs.queue import Bell, make_celery
 from tests.gateway.conftest import Stack, on_every_store, wait_for
+from tests.gateway.fakes import wav
 
 
 def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):
@@ -117,8 +119,24 @@ def test_what_a_dead_gateway_left_on_disk_is_swept(stack: Stack):
     os.utime(abandoned, (0, 0))
     arriving = stack.settings.data_dir / "jobs" / "somebody"
     arriving.mkdir()
+    os.utime(arriving, (later := time.time() + 3600, later))
 
     wait_for(lambda: not abandoned.exists())
     assert arriving.exists()  # it may be that of a job that is being accepted
     os.utime(arriving, (0, 0))
     wait_for(lambda: not arriving.exists())
+
+
+def test_a_file_that_no_row_names_is_swept_after_an_hour_and_no_other(stack: Stack):
+    known = stack.http.post("/v1/files", files={"file": wav(0.1)}).json()["id"]
+    files = stack.settings.data_dir / "files"
+    for name in ("forgotten", ".torn.draft", "arriving"):
+        (files / name).write_bytes(b"x")
+    for name in ("forgotten", ".torn.draft", known):
+        os.utime(files / name, (0, 0))
+
+    wait_for(lambda: not {"forgotten", ".torn.draft"} & {path.name for path in files.iterdir()})
+
+    assert (files / "arriving").exists()
+    assert stack.http.get(f"/v1/files/{known}/content").content == wav(0.1)
+    (files / "arriving").unlink()
