@@ -141,6 +141,9 @@ def evaluate_command(
     sync_expert: Annotated[
         Path | None, typer.Option(help="a sync expert, as `train` writes it: its confidence and offset")
     ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="also the draft alone, other steps and strengths, and other sound heard")
+    ] = False,
     syncnet: Annotated[
         Path | None, typer.Option(help="SyncNet's own weights, syncnet_v2.model, if you have them: LSE-D and LSE-C")
     ] = None,
@@ -150,6 +153,7 @@ def evaluate_command(
     from services.talkinghead.evaluation import report  # noqa: PLC0415 - needs the extra "evaluation"
     from services.talkinghead.evaluation.evaluate import evaluate_clip  # noqa: PLC0415
     from services.talkinghead.evaluation.judges import Judges  # noqa: PLC0415
+    from services.talkinghead.evaluation.variants import walking  # noqa: PLC0415
 
     settings = talkinghead_settings()
     models, states = load_models(settings)
@@ -159,6 +163,7 @@ def evaluate_command(
         judges = Judges.load(
             settings.weights_dir, settings.threads, settings.profile, sync_expert=sync_expert, syncnet=syncnet
         )
+        others = walking(models.difftalk) if variants else {}
     except ValueError as error:
         _refuse(error)
     head = TalkingHead(models, settings)
@@ -166,7 +171,9 @@ def evaluate_command(
     for clip in clips:
         print(f"{clip} ...", file=sys.stderr)
         try:
-            measured.append(evaluate_clip(head, models, judges, clip, speech=speech, out=out, seconds=seconds))
+            measured.append(
+                evaluate_clip(head, models, judges, clip, speech=speech, out=out, seconds=seconds, variants=others)
+            )
             report.draw(measured[-1], out / f"{clip.stem}.png")
         except (ProblemError, OSError) as error:
             _refuse(OSError(f"{clip}: {error}"))

@@ -4,9 +4,10 @@ Driven by its own sound the clip itself is the truth; driven by another sound, l
 video, whose mouth says something else, and ``leak_correlation`` tells whether the new mouth still follows it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from services.talkinghead.evaluation.film import Film
 from services.talkinghead.evaluation.judges import Judges
 from services.talkinghead.evaluation.subject import Shot, Subject, open_subject
 from services.talkinghead.evaluation.take import Take, with_mouth
+from services.talkinghead.evaluation.variants import Walking, heard_elsewhere
 from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
 
@@ -34,7 +36,7 @@ _SILENT_SHARE: Final = 0.03
 
 @dataclass(frozen=True)
 class ClipReport:
-    """One clip; ``rows`` are ``made``, ``ground_truth``, ``copy_reference`` and ``mean_frame``."""
+    """One clip; ``rows`` are ``made``, ``ground_truth``, ``copy_reference``, ``mean_frame``, and variants by name."""
 
     clip: str
     speech: str | None
@@ -57,11 +59,12 @@ def evaluate_clip(
     speech: Path | None = None,
     out: Path,
     seconds: float | None = None,
+    variants: Mapping[str, Walking] = MappingProxyType({}),
 ) -> ClipReport:
     """Measure one clip, or a portrait that talks with ``speech``; the folder ``out`` receives the film.
 
-    ``seconds`` cuts long clips. Raises OSError, the errors of reading videos, portraits and speech, and audio_empty
-    where there is no sound.
+    ``seconds`` cuts long clips; ``variants`` are measured, too, but for the quiet room. Raises OSError, the errors of
+    reading videos, portraits and speech, and audio_empty where there is no sound.
     """
     # 1. The clip, and the sound that drives it
     subject = open_subject(head, models, clip)
@@ -86,12 +89,16 @@ def evaluate_clip(
         "copy_reference": Take.of(with_mouth(truth.squares, truth.squares[0]), judges.landmarks),
         "mean_frame": Take.of(with_mouth(truth.squares, truth.squares.mean(0)), judges.landmarks),
     }
+    for name, model in variants.items():
+        heard = heard_elsewhere(prepared) if model.walk.other_sound else prepared
+        _, _, others = _watch(subject.made_by(model).shots(heard, frames))
+        takes[name] = Take.of(others, judges.landmarks)
 
     # 4. Figures
     times_s = (numbers + 0.5) / float(subject.fps)
     sound = Sound(times_s, audio.samples, judges.phones(audio.samples))
     silent = _own_silence(subject, times_s)
-    in_silence = {name: _mean(take.opening[silent]) for name, take in takes.items()}
+    in_silence = {name: None if name in variants else _mean(take.opening[silent]) for name, take in takes.items()}
     in_silence["made"] = _mean(_quiet_room(head, subject, judges).opening)
     return ClipReport(
         clip=clip.name,

@@ -10,6 +10,7 @@ from services.talkinghead.evaluation.evaluate import ClipReport
 from services.talkinghead.evaluation.figures import Figures, pooled
 
 ROWS: Final = ("made", "ground_truth", "copy_reference", "mean_frame")
+"""Of every clip; variants come behind them."""
 _DIGITS: Final = 4
 
 
@@ -17,7 +18,7 @@ def as_json(clips: list[ClipReport]) -> dict[str, Any]:
     """``rows`` over all clips, and each clip's own; None where a figure has no meaning."""
     frames = [clip.frames for clip in clips]
     return {
-        "rows": {row: _rounded(pooled([clip.rows[row] for clip in clips], frames)) for row in ROWS},
+        "rows": {row: _rounded(pooled([clip.rows[row] for clip in clips], frames)) for row in clips[0].rows},
         "clips": [
             {
                 "clip": clip.clip,
@@ -27,7 +28,7 @@ def as_json(clips: list[ClipReport]) -> dict[str, Any]:
                 "rest_opening": round(clip.rest_opening, _DIGITS),
                 "open_vowels": clip.rows["made"].openings.counts[0],
                 "closed_consonants": clip.rows["made"].openings.counts[1],
-                "rows": {row: _rounded(clip.rows[row].figures) for row in ROWS},
+                "rows": {row: _rounded(measured.figures) for row, measured in clip.rows.items()},
             }
             for clip in clips
         ],
@@ -71,8 +72,8 @@ def _rounded(figures: Figures) -> dict[str, float | None]:
 
 
 def _rows_table(title: str, rows: dict[str, dict[str, float | None]]) -> str:
-    lines = [f"| {title} | {' | '.join(row.replace('_', ' ') for row in ROWS)} |", "|---" * (len(ROWS) + 1) + "|"]
+    lines = [f"| {title} | {' | '.join(row.replace('_', ' ') for row in rows)} |", "|---" * (len(rows) + 1) + "|"]
     for field in fields(Figures):
-        values = [rows[row][field.name] for row in ROWS]
+        values = [figures[field.name] for figures in rows.values()]
         lines.append(f"| {field.name} | {' | '.join('-' if value is None else f'{value:g}' for value in values)} |")
     return "\n".join(lines)

@@ -1,10 +1,11 @@
 """What is evaluated, frame by frame beside the truth: a video voiced anew, or a portrait that talks."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,11 @@ from services.talkinghead.audio.decode import SpeechAudio
 from services.talkinghead.container import PreparedSpeech
 from services.talkinghead.draft.lips import opening_ratio
 from services.talkinghead.face.square import FaceSquare
-from services.talkinghead.face_maker import FaceMaker
+from services.talkinghead.face_maker import FaceMaker, FaceModel
 from services.talkinghead.models import Models
 from services.talkinghead.pipeline import TalkingHead
 from services.talkinghead.portrait.analyse import Portrait
+from services.talkinghead.portrait.animate import animate
 from services.talkinghead.revoice.edit import edit_frames, voiced_frames
 from services.talkinghead.revoice.prepare import is_video
 from services.talkinghead.revoice.track import FaceTrack
@@ -53,14 +55,28 @@ class Subject(Protocol):
     def shots(self, speech: PreparedSpeech, frames: int) -> Iterator[Shot]:
         """The first frames."""
 
+    def made_by(self, model: FaceModel) -> Self:
+        """The same, found and tracked already, by another model."""
+
 
 def open_subject(head: TalkingHead, models: Models, path: Path) -> Subject:
     """Read a video or a picture. Raises as ``TalkingHead.track``, ``read_speech`` and ``portrait`` do."""
     data = path.read_bytes()
-    return VideoSubject(head, models, data) if is_video(data) else PortraitSubject(head, data)
+    return (VideoSubject if is_video(data) else PortraitSubject)(head, models, data)
 
 
-class VideoSubject:
+class _Animated:
+    """What both kinds have in common."""
+
+    _models: Models
+
+    def made_by(self, model: FaceModel) -> Self:
+        other = copy.copy(self)
+        other._models = replace(self._models, difftalk=model)
+        return other
+
+
+class VideoSubject(_Animated):
     """A video whose lips are edited."""
 
     def __init__(self, head: TalkingHead, models: Models, data: bytes) -> None:
@@ -90,13 +106,13 @@ def _square(track: FaceTrack, frame: int) -> FaceSquare | None:
     return FaceSquare.of(track.landmarks[frame]) if track.strength[frame] == 1 else None
 
 
-class PortraitSubject:
+class PortraitSubject(_Animated):
     """A still portrait: the truth of every frame is the portrait itself."""
 
     own_sound: SpeechAudio | None = None
 
-    def __init__(self, head: TalkingHead, data: bytes) -> None:
-        self._head = head
+    def __init__(self, head: TalkingHead, models: Models, data: bytes) -> None:
+        self._models = models
         self._portrait: Portrait = head.portrait(data, None)
         self.fps = Fraction(FPS)
         self.rest_opening = float(opening_ratio(self._portrait.landmarks))
@@ -108,5 +124,6 @@ class PortraitSubject:
         for first in range(0, frames, LONGEST_SEGMENT):
             count = min(LONGEST_SEGMENT, frames - first)
             options = SegmentOptions(first_frame=first, frames=count, still=True)
-            for made in self._head.frames(self._portrait, speech, options, lambda: None):
+            maker = FaceMaker.of(self._models.difftalk, options, lambda: None)
+            for made in animate(self._models, self._portrait, speech, maker, Stopwatch()):
                 yield Shot(self._portrait.pixels, made, self._portrait.square)

@@ -100,7 +100,7 @@ def _stages(
     if configuration.denoiser.sync_weight > 0:
         torch.manual_seed(seed)
         moments = Parts.of(data, square_px=square_px, in_a_row=FRAMES)
-        judging = SyncExpertTraining(configuration.sync_expert, moments, seed)
+        judging = SyncExpertTraining(configuration.sync_expert, moments, seed, configuration.weights_as)
         yield judging
         expert = judging.expert
 

@@ -30,14 +30,13 @@ from services.talkinghead.training.configuration import DenoiserSettings
 from services.talkinghead.training.film import film_of, put_film
 from services.talkinghead.training.pairs import draft_each, draw_reference, draw_source
 from services.talkinghead.training.run_folder import MODEL
-from services.talkinghead.training.stage import Batch, Losses, Stage
+from services.talkinghead.training.stage import DTYPES, Batch, Losses, Stage
 
 OUTSIDE_WEIGHT: Final = 0.1
 """Weight of the loss where the mask keeps the draft anyway."""
 CLEAR: Final = 0.5
 """Of the signal's power: with less of it, what is made at one go is a blur, and its moment says nothing."""
 _HELD_OUT: Final = 16
-_DTYPES: Final = {"float32": torch.float32, "float16": torch.float16}
 
 
 class Frames(Dataset[Item]):
@@ -151,7 +150,7 @@ class DenoiserTraining(Stage):
         self._sizes, self._first_stage, self._expert = sizes, first_stage, expert
         hearing = settings.model_copy(update={"audio_dropout": 0.0})
         self._test, self._test_frames = clips.test, Frames(clips.test, sizes, hearing, seed)
-        self._dtype = _DTYPES[weights_as]
+        self._dtype = DTYPES[weights_as]
         self._scheduler = build_scheduler(sizes.schedule)
         lower_face = place(soft_mask(LOWER_FACE), LOWER_FACE, sizes.square_px)
         made = soft_mask(sizes.window) if sizes.refines_draft else lower_face

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -15,6 +17,9 @@ from services.talkinghead.training.configuration import StageSettings
 
 Batch = Mapping[str, Tensor]
 Losses = dict[str, Tensor]
+
+DTYPES: Final = {"float32": torch.float32, "float16": torch.float16}
+"""Of what is stored, by ``weights_as``."""
 
 
 class Stage(ABC):

@@ -11,7 +11,7 @@ import yaml
 
 from services.talkinghead.difftalk.configuration import DiffTalkConfiguration
 from services.talkinghead.face.square import FaceSquare
-from services.talkinghead.footage.clip import Clip, KnownFace, to_jpeg
+from services.talkinghead.footage.clip import Clip, KnownFace, to_jpeg, to_png
 from services.talkinghead.footage.shard import shard_bytes
 from services.talkinghead.speech.actions import ACTIONS, SAMPLES_PER_FRAME
 from services.talkinghead.training.configuration import TrainingConfiguration
@@ -29,6 +29,8 @@ def drawn_clip(seed: int, *, still: bool = True, open_rest: bool = False) -> Cli
     actions[:, ACTIONS.index("jawOpen")] = opening
     drawn = [draw_face(scale=scale, opening=9 * float(each)) for each in opening]
     square = FaceSquare.of(drawn[0].landmarks)
+    landmarks = np.stack([square.to_square(face.landmarks) for face in drawn])
+    insides = [cv2.fillPoly(np.zeros((128, 128), np.uint8), [each[60:68].astype(np.int32)], 255) for each in landmarks]
     sound = 9000 * np.repeat(opening, SAMPLES_PER_FRAME) * rng.uniform(-1, 1, FRAMES * SAMPLES_PER_FRAME)
     name = f"drawn-{seed}"
     return Clip(
@@ -39,12 +41,12 @@ def drawn_clip(seed: int, *, still: bool = True, open_rest: bool = False) -> Cli
         square_px=128,
         # the drawing's noise cannot be learnt
         pictures=[to_jpeg(square.cut(cv2.GaussianBlur(face.pixels, (0, 0), 1.5))) for face in drawn],
-        landmarks=np.stack([square.to_square(face.landmarks) for face in drawn]),
+        landmarks=landmarks,
         places=np.arange(FRAMES),
         wave=sound.astype(np.int16),
         actions=actions,
         loudness=opening,
-        known=KnownFace(actions, [], [], "", "", (0, seed), still, open_rest),
+        known=KnownFace(actions, [to_png(inside) for inside in insides], [], "", "", (0, seed), still, open_rest),
     )
 
 
