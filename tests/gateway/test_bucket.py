@@ -10,6 +10,7 @@ from gateway.app import build_app
 from gateway.processes import free_ports
 from tests.gateway.conftest import Stack, wait_for
 from tests.gateway.fakes import CONSENT, picture, serve, wav
+from tests.gateway.test_erasure import copies
 
 pytestmark = pytest.mark.parametrize("stack", ["bucket"], indirect=True)
 
@@ -65,7 +66,10 @@ def test_a_worker_whose_machine_is_gone_loses_no_finished_segment(stack: Stack):
     assert not remade & {int(Path(name).stem) for name in kept}
 
 
-def test_gateways_of_several_machines_serve_the_same_files(stack: Stack, tmp_path: Path):
+def test_gateways_of_several_machines_serve_the_same_files_and_keep_none_that_another_erased(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gateway.jobs.reconcile._UNREAD_S", 3600)
     (port,) = free_ports(1)
     other_app = build_app(stack.settings.model_copy(update={"data_dir": tmp_path}))
     content = wav(0.2)
@@ -81,6 +85,9 @@ def test_gateways_of_several_machines_serve_the_same_files(stack: Stack, tmp_pat
         assert other.delete(f"/v1/files/{file['id']}").status_code == 204
         for path in (f"/v1/files/{file['id']}/content", f"/v1/jobs/{job_id}/stream/0.m4s"):
             assert [at.get(path).status_code for at in (stack.http, other)] == [404, 404]
+        assert list(copies(stack))  # of the one that was not asked
+        monkeypatch.setattr("gateway.jobs.reconcile._UNREAD_S", 0)
+        wait_for(lambda: not list(copies(stack)))
     other_app.state.parts.database.close()
 
 
