@@ -5,6 +5,7 @@ The other side is a network namespace of the kernel. What listens there passes e
 """
 
 import ctypes
+import itertools
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 _NAME = f"chaos{os.getpid()}"
+_NUMBERS = itertools.count()  # the kernel takes a namespace and its devices down some time after they are deleted
 _HERE, _THERE = "10.213.7.1", "10.213.7.2"
 
 
@@ -29,14 +31,15 @@ def can_be_cut() -> bool:
 class Network:
     """``door(port)`` is an address over there that leads to this port of the loopback."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
         self._sockets: list[socket.socket] = []
         self._cut = False
 
     def door(self, port: int) -> str:
         """-> host:port"""
         made: list[socket.socket] = []
-        thread = threading.Thread(target=lambda: made.append(_listen_there()))
+        thread = threading.Thread(target=lambda: made.append(_listen_in(self._namespace)))
         thread.start()
         thread.join()
         (listener,) = made
@@ -45,12 +48,12 @@ class Network:
         return f"{_THERE}:{listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        _ip("-n", _NAME, "route", "replace", "blackhole", f"{_HERE}/32")
+        _ip("-n", self._namespace, "route", "replace", "blackhole", f"{_HERE}/32")
         self._cut = True
 
     def heal(self) -> None:
         if self._cut:
-            _ip("-n", _NAME, "route", "del", "blackhole", f"{_HERE}/32")
+            _ip("-n", self._namespace, "route", "del", "blackhole", f"{_HERE}/32")
             self._cut = False
 
     def close(self) -> None:
@@ -78,25 +81,26 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    end, other = f"{_NAME}a"[-14:], f"{_NAME}b"[-14:]
-    _ip("netns", "add", _NAME)
+    name = f"{_NAME}-{next(_NUMBERS)}"
+    end, other = f"{name}a"[-14:], f"{name}b"[-14:]
+    _ip("netns", "add", name)
     try:
-        _ip("link", "add", end, "type", "veth", "peer", "name", other, "netns", _NAME)
+        _ip("link", "add", end, "type", "veth", "peer", "name", other, "netns", name)
         _ip("addr", "add", f"{_HERE}/24", "dev", end)
         _ip("link", "set", end, "up")
-        _ip("-n", _NAME, "addr", "add", f"{_THERE}/24", "dev", other)
-        _ip("-n", _NAME, "link", "set", other, "up")
-        between = Network()
+        _ip("-n", name, "addr", "add", f"{_THERE}/24", "dev", other)
+        _ip("-n", name, "link", "set", other, "up")
+        between = Network(name)
         yield between
         between.close()
     finally:
-        _ip("netns", "del", _NAME)  # takes both ends along
+        _ip("netns", "del", name)  # takes both ends along
 
 
-def _listen_there() -> socket.socket:
-    """In a thread of its own, which ends in the other namespace; the socket stays there."""
-    with (Path("/run/netns") / _NAME).open() as namespace:
-        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+def _listen_in(namespace: str) -> socket.socket:
+    """In a thread of its own, which ends in the namespace; the socket stays there."""
+    with (Path("/run/netns") / namespace).open() as there:
+        if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), _CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns")
     return socket.create_server((_THERE, 0))
 
