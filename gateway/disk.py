@@ -17,6 +17,7 @@ def disk_is_full(error: OSError) -> bool:
 
 
 def file_sha256(path: Path) -> str:
+    """In hexadecimal digits; the file is read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

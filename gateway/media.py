@@ -44,10 +44,12 @@ def sniff(head: bytes) -> str | None:
 
 
 def is_image(media_type: str) -> bool:
+    """By its media type."""
     return media_type.startswith("image/")
 
 
 def is_video(media_type: str) -> bool:
+    """By its media type."""
     return media_type.startswith("video/")
 
 

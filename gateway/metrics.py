@@ -24,6 +24,7 @@ class JobMetrics(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
+        """Counts as the database has them at this moment."""
         now = {(each.kind, each.status): each.jobs for each in self._tallies.unfinished()}
         unfinished = GaugeMetricFamily("raconteur_jobs", "Jobs that wait or run", labels=["kind", "status"])
         for kind in _KINDS:

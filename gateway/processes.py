@@ -26,6 +26,7 @@ def publish_url(data_dir: Path, url: str) -> None:
 
 
 def withdraw_url(data_dir: Path) -> None:
+    """The stack is going: nobody shall look for it there any more."""
     (data_dir / _STATE_FILE).unlink(missing_ok=True)
 
 

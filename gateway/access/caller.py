@@ -26,6 +26,7 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
+    """Who sent the request, as the guard found out."""
     return cast(Caller, request.state.caller)
 
 

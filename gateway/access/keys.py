@@ -25,6 +25,7 @@ class Scope(StrEnum):
 
 
 def new_key() -> str:
+    """A random key that ends with a checksum of itself."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
     return PREFIX + body + _checksum(body)
 

@@ -45,6 +45,7 @@ def check_text(parts: Parts, text: str | None, param: str) -> None:
 
 
 def text_hash(text: str) -> str:
+    """SHA-256 in hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

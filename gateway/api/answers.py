@@ -141,6 +141,8 @@ class FileLinks(BaseModel):
 
 
 class JobLinks(FileLinks):
+    """The same for a job: its result, its stream, its captions and its events."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [_JOB_LINKS_EXAMPLE]})
 
     stream: str = Field(description="HLS playlist; the pieces it names carry the same signature")
@@ -176,6 +178,8 @@ class WatermarkView(BaseModel):
 
 
 class VerdictView(BaseModel):
+    """What is known of a video. Nothing found proves nothing."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [_VERDICT_EXAMPLE]})
 
     made_here: bool
@@ -261,6 +265,8 @@ _WEBHOOK_EXAMPLE: Final[dict[str, Any]] = {
 
 
 class NewWebhook(BaseModel):
+    """Where to tell of jobs, and of which of their ends."""
+
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=2000, description="https, on the open internet", examples=[_WEBHOOK_EXAMPLE["url"]])
@@ -292,6 +298,8 @@ class WebhookSecret(WebhookView):
 
 
 class TryView(BaseModel):
+    """One delivery that was tried."""
+
     at: datetime
     status: int | None = Field(description="of HTTP; null where there was no answer")
     reason: str | None = Field(description="why there was none")
@@ -318,4 +326,6 @@ class MessageList(BaseModel):
 
 
 class WebhookList(BaseModel):
+    """All of the caller's."""
+
     webhooks: list[WebhookView]

@@ -87,6 +87,7 @@ class EarlySight(EarlyCheck):
         return (self._seen[0].warnings if self._seen else []) + super().warnings
 
     async def run(self) -> None:
+        """The same, and what is wrong with the photo: ``no_person``, ``one_person``, ``unknown_person``."""
         await self._unless_busy(self._look)
         if self._photo is None or self._seen:
             self._question.check(self._seen and self._seen[0])

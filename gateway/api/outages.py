@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 
 def answer_outages(app: FastAPI) -> None:
+    """Have ``app`` answer what is away or full as a problem: 503, or 422 for what cannot be stored."""
     for kind in OUTAGES:
         app.add_exception_handler(kind, _answer(_database))
     app.add_exception_handler(DataError, _answer(_value))

@@ -22,6 +22,8 @@ from services.talkinghead.client import TalkingHeadClient
 
 @dataclass(frozen=True)
 class Parts:
+    """The stores and the clients of one gateway process."""
+
     settings: GatewaySettings
     database: Database
     secret: Secret

@@ -69,6 +69,8 @@ class FileView(BaseModel):
 
 
 class JobError(BaseModel):
+    """Why a job failed: what the same request would have been refused with."""
+
     code: str
     message: str
     param: str | None
@@ -112,6 +114,7 @@ class JobList(BaseModel):
 
 
 def file_view(file: FileRecord) -> FileView:
+    """As the API tells it: without where it lies, times in UTC."""
     return FileView(
         id=file.id,
         name=file.name,
@@ -124,6 +127,7 @@ def file_view(file: FileRecord) -> FileView:
 
 
 def job_view(job: Job) -> JobView:
+    """As the API tells it: times in UTC, seconds that are left, paths of what can be fetched."""
     canceling = job.cancel_requested and job.status is JobStatus.RUNNING
     eta_s = None if job.finish_expected_at is None else round(max(0.0, job.finish_expected_at - time.time()), 1)
     output = job.output and job.output | {"url": f"/v1/files/{job.output['file_id']}/content"}

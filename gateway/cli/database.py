@@ -13,6 +13,7 @@ from gateway.store.database import Database
 
 @contextmanager
 def database() -> Iterator[Database]:
+    """The database of this machine's settings, with its tables. Exit code 1 where it cannot be used."""
     settings = gateway_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     stores = Database(settings.sql_url)

@@ -86,6 +86,7 @@ def pair_of(text: str, option: str) -> Pair:
 
 
 def boxes_of(path: Path | None) -> list[Box] | None:
+    """The boxes in a JSON file, in pixels. Raises ``typer.BadParameter``."""
     try:
         return None if path is None else _BOXES.validate_json(path.read_bytes())
     except ValidationError as error:

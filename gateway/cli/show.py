@@ -139,6 +139,7 @@ def video_json(job: JobView, output: Path, captions: Path | None) -> Json:
 
 
 def print_story(answer: Json) -> None:
+    """The story, and what was warned of."""
     OUT.print(escape(answer["story"]))
     _warn(answer["warnings"])
 
@@ -163,6 +164,7 @@ def print_relations(answer: Json) -> None:
 
 
 def print_video(told: Json) -> None:
+    """Where the video is, how large and how long it is, and how long each stage took."""
     OUT.print(
         f"\n[bold]{escape(told['output'])}[/]: {told['width']}x{told['height']}, {told['duration_s']:.2f} s, "
         f"{told['frames']} frames ({sum(told['timings'].values()):.1f} s of work)"
@@ -189,6 +191,7 @@ def print_verdict(told: Json) -> None:
 
 
 def print_jobs(answer: Json) -> None:
+    """A table, one job a line."""
     table = Table("id", "kind", "status", "stage", "progress", "attempt", "created", box=None)
     for job in answer["jobs"]:
         share = f"{job['progress']:.0%}"
@@ -199,6 +202,7 @@ def print_jobs(answer: Json) -> None:
 
 
 def print_job(job: Json) -> None:
+    """All that is known about one job."""
     table = Table.grid(padding=(0, 2))
     for key, value in job.items():
         table.add_row(key, escape(str(value)))
@@ -206,6 +210,7 @@ def print_job(job: Json) -> None:
 
 
 def print_prompts(told: Json) -> None:
+    """A table, one version a line."""
     table = Table("id", "taxonomy", "name", "hash", "model", "created", "answers", box=None)
     for prompt in told["prompts"]:
         names = (prompt[key] or "" for key in ("id", "taxonomy", "name", "hash", "model", "created_at"))
@@ -214,10 +219,12 @@ def print_prompts(told: Json) -> None:
 
 
 def print_prompt(prompt: Json) -> None:
+    """The same of one version."""
     print_prompts({"prompts": [prompt]})
 
 
 def print_answering(told: Json) -> None:
+    """Which prompt answers now."""
     if told["prompt"] is None:
         OUT.print(f"the prompt that ships answers for {told['taxonomy']}")
     else:

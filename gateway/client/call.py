@@ -67,10 +67,12 @@ def answer(model: type[Model]) -> Callable[[httpx.Response], Model]:
 
 
 def text(response: httpx.Response) -> str:
+    """The body as text."""
     return response.text
 
 
 def content(response: httpx.Response) -> bytes:
+    """The body as it is."""
     return response.content
 
 

@@ -43,6 +43,7 @@ class Following:
 
 
 def finished(job: JobView) -> bool:
+    """Has the job come to its end, whatever it is?"""
     return job.status in TERMINAL
 
 

@@ -5,6 +5,8 @@ from typing import Final
 
 
 class JobStatus(StrEnum):
+    """Where a job stands; the first two are not final."""
+
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"

@@ -49,6 +49,7 @@ class NarrationQuestion(BaseModel):
         return seen.story
 
     def asked(self, story: str, **changes: Any) -> RelationsRequest:
+        """What the reasoning service is asked about ``story``; ``changes`` are further fields of the request."""
         return RelationsRequest(
             story=story,
             taxonomy=self.taxonomy,

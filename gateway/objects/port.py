@@ -29,7 +29,8 @@ class Objects(ABC):
         """The object as a local file, to be read within the context. Raises FileNotFoundError."""
 
     @abstractmethod
-    def has(self, name: str) -> bool: ...
+    def has(self, name: str) -> bool:
+        """Whole, that is: a draft is not there yet."""
 
     @abstractmethod
     def move(self, name: str, to: str) -> None:

@@ -60,6 +60,7 @@ def certificate(folder: Path, chain: Path | None, key: Path | None) -> Certifica
 
 
 def certificate_of(settings: GatewaySettings) -> Certificate:
+    """What signs this gateway's videos."""
     return certificate(settings.data_dir, settings.c2pa_certificate, settings.c2pa_key)
 
 

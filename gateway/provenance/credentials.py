@@ -26,6 +26,7 @@ class Claim:
     inputs: dict[str, str]
 
     def manifest(self) -> dict[str, Any]:
+        """As C2PA has it: made by a trained model, by which one, of what."""
         agent = {"name": f"Raconteur talking head, {self.model}", "version": version("raconteur")}
         created = {"action": "c2pa.created", "digitalSourceType": _MADE_BY_AI, "softwareAgent": agent}
         return {

@@ -70,6 +70,8 @@ def start(sql: sa.Connection) -> None:
 
 
 class AuditStore:
+    """Reads the log, and checks its chain."""
+
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 

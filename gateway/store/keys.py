@@ -33,10 +33,13 @@ class KeyRecord:
 
 
 class KeyStore:
+    """Keys of all owners, by the HMAC of each; the keys themselves are nowhere."""
+
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def add(self, owner: str, hint: str, digest: str, scopes: list[str], expires_at: float | None) -> KeyRecord:
+        """Store a key; times in seconds since 1970."""
         key = KeyRecord(new_id(), owner, hint, digest, scopes, time.time(), expires_at, None, None)
         with self._engine.begin() as sql:
             sql.execute(sa.insert(KEYS).values(**vars(key)))

@@ -40,6 +40,7 @@ class OwnerStore:
             insert_file(sql, file, self.owner)
 
     def file(self, file_id: str) -> FileRecord:
+        """Raises ``not_found``."""
         with self._engine.connect() as sql:
             row = sql.execute(select_file().where(*self._file(file_id))).one_or_none()
         if row is None:
@@ -118,6 +119,7 @@ class OwnerStore:
         return job
 
     def job(self, job_id: str) -> Job:
+        """Raises ``not_found``."""
         with self._engine.connect() as sql:
             found = jobs_of(sql, select_job().where(*self._job(job_id)))
         if not found:

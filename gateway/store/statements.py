@@ -57,14 +57,17 @@ def queue_positions(sql: sa.Connection, job_ids: list[str]) -> dict[str, int]:
 
 
 def select_file() -> sa.Select[Any]:
+    """All that ``FileRecord`` holds."""
     return sa.select(*_FILE_COLUMNS)
 
 
 def file_of(row: sa.Row[Any]) -> FileRecord:
+    """A row of ``select_file``."""
     return FileRecord(**row._mapping)
 
 
 def insert_file(sql: sa.Connection, file: FileRecord, owner: Any) -> None:
+    """Store what is known of a file; its content is stored before."""
     sql.execute(sa.insert(FILES).values(**vars(file), owner=owner))
 
 

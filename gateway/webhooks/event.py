@@ -9,18 +9,23 @@ from gateway.jobs.state import JobStatus
 
 
 class Event(StrEnum):
+    """What a webhook hears of: the three ends of a job."""
+
     SUCCEEDED = "job.succeeded"
     FAILED = "job.failed"
     CANCELED = "job.canceled"
 
 
 class MessageState(StrEnum):
+    """Of a message to one webhook; the last after a day of tries."""
+
     WAITING = "waiting"
     DELIVERED = "delivered"
     GIVEN_UP = "given_up"
 
 
 def event_of(status: str) -> Event:
+    """The event that a job's final ``status`` is."""
     return {
         JobStatus.SUCCEEDED: Event.SUCCEEDED,
         JobStatus.FAILED: Event.FAILED,

@@ -73,16 +73,19 @@ def create_app(
 
     @app.get("/livez", tags=["health"], summary="Is the process alive?")
     async def livez() -> dict[str, str]:
+        """Asks nothing of anybody: whoever gets no answer starts the process again."""
         return {"status": "alive"}
 
     @app.get("/readyz", tags=["health"], summary="Can requests be served?")
     async def readyz() -> JSONResponse:
+        """200 once each part that is needed says "ready", else 503; `parts` tells what each of them waits for."""
         parts = await ready()
         good = all(state == "ready" for state in parts.values())
         return JSONResponse({"status": "ready" if good else "not ready", "parts": parts}, 200 if good else 503)
 
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
+        """Counters, histograms and gauges in Prometheus' text format; seconds and bytes."""
         return Response(generate_latest() + generate_latest(own_metrics), media_type=CONTENT_TYPE_LATEST)
 
     for router in routers:

@@ -29,6 +29,8 @@ _LONGEST_HEADER: Final = 64 << 10
 
 @dataclass(frozen=True)
 class Answer:
+    """Of a service: the body and the headers of a success."""
+
     content: bytes
     headers: Mapping[str, str]
 

@@ -16,6 +16,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """A context whose seconds count for ``name``, also where it raises."""
         self.check()
         began = time.perf_counter()
         try:

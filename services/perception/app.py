@@ -44,18 +44,21 @@ async def people(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> 
 
 @router.post("/masks", summary="2. Segment: the same with a mask per person and object")
 async def masks(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> Sight:
+    """A mask is a run-length code (COCO's) in pixels of the upright photo."""
     chosen = _parsed(PhotoOptions, options)
     return await _run(request, photo, lambda seen, read, clock: seen.masks(read, chosen, clock))
 
 
 @router.post("/answers", summary="3. Ask: what the photo, each person and each two people show")
 async def answers(request: Request, photo: PhotoFile, options: ToldBy = NONE) -> Answers:
+    """What each stage before found is in it, so that it can be edited and told."""
     chosen = _parsed(StoryOptions, options)
     return await _run(request, photo, lambda seen, read, clock: seen.answers(read, chosen, clock))
 
 
 @router.post("/stories", summary="All stages: photo to people, objects, records and story")
 async def stories(request: Request, photo: PhotoFile, options: ToldBy = NONE) -> Story:
+    """Each sentence of the story names the records it rests on."""
     chosen = _parsed(StoryOptions, options)
     return await _run(request, photo, lambda seen, read, clock: seen.story(read, chosen, clock))
 
@@ -73,6 +76,7 @@ async def stories_from_answers(answers: Answers) -> Story:
     responses={200: {"content": {"image/png": {}}}},
 )
 async def overlays(request: Request, photo: PhotoFile, options: SeenBy = NONE) -> Response:
+    """A PNG of the upright photo's size."""
     chosen = _parsed(PhotoOptions, options)
     picture = await _run(request, photo, lambda seen, read, clock: seen.overlay(read, chosen, clock))
     return Response(picture, media_type="image/png")

@@ -8,10 +8,12 @@ from services.perception.schemas import Box
 
 
 def area(box: Float) -> float:
+    """Square pixels; 0 where the box is turned inside out."""
     return float(max(box[2] - box[0], 0) * max(box[3] - box[1], 0))
 
 
 def intersection(a: Float, b: Float) -> float:
+    """Square pixels that both cover."""
     return float(max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0))
 
 
@@ -27,14 +29,17 @@ def part_inside(inner: Float, outer: Float) -> float:
 
 
 def contains(box: Float, point: Float) -> bool:
+    """Does ``point`` (x, y) lie in the box, its edges included?"""
     return bool(box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
 
 
 def clipped(box: Float, width: int, height: int) -> Float:
+    """The part of the box within a picture of that size."""
     return np.asarray(np.clip(box, 0, [width, height, width, height]), np.float32)
 
 
 def centre(box: Float) -> Float:
+    """(x, y)"""
     return ((box[:2] + box[2:]) / 2).astype(np.float32)
 
 

@@ -23,9 +23,11 @@ class Answer(BaseModel):
 
 
 class Keypoint(BaseModel):
+    """A joint of a person's body, in pixels of the upright photo."""
+
     name: str
-    x: float
-    y: float
+    x: float = Field(description="pixels from the left")
+    y: float = Field(description="pixels from the top")
     score: float = Field(ge=0, le=1)
 
 
@@ -37,6 +39,8 @@ class Mask(BaseModel):
 
 
 class Person(BaseModel):
+    """Somebody in the photo; boxes and landmarks in pixels of the upright photo."""
+
     symbol: Symbol
     box: Box
     score: float = Field(ge=0, le=1, description="1.0 where the caller gave the box")

@@ -68,6 +68,7 @@ router = APIRouter(route_class=_TaxonomyRoute, tags=["reasoning"])
 
 @router.post("/v1/relations", summary="Story and pairs to relations")
 async def relations(body: RelationsRequest, request: Request) -> RelationsResponse:
+    """Raises ``story_empty``, ``story_too_long``, ``no_person``, ``one_person``, ``unknown_person``."""
     runner: ModelRunner = request.app.state.runner
     reasoner = _loaded(request.app)
     return await runner.run(request, lambda stop: reasoner.relate(body, stop.check))
@@ -83,6 +84,7 @@ async def fusions(body: FusionRequest, request: Request) -> FusionResponse:
 
 @router.post("/v1/prompt-searches/estimate", summary="Check a prompt search and tell what it will cost")
 async def estimate_search(body: SearchQuestion, request: Request) -> SearchEstimate:
+    """Raises ``invalid_request`` with what is wrong about stories, pools or options, ``taxonomy_invalid``."""
     runner: ModelRunner = request.app.state.runner
     reasoner = _loaded(request.app)
 
@@ -119,11 +121,13 @@ async def advance_evaluation(body: EvaluationRequest, request: Request) -> Evalu
 
 @router.get("/v1/taxonomies", summary="The built-in taxonomies")
 async def taxonomies() -> list[Taxonomy]:
+    """With the definition, the coarse class and the roles of each label."""
     return list(builtin_taxonomies().values())
 
 
 @router.get("/v1/prompts", summary="The prompts that ship")
 async def prompts() -> list[ShippedPrompt]:
+    """One for each built-in taxonomy, with its four segments and their hash."""
     return [ShippedPrompt(hash=prompt.content_hash, **asdict(prompt)) for prompt in builtin_prompts().values()]
 
 

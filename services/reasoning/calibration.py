@@ -86,11 +86,13 @@ def held_out_logprobs(scores: LogProbs, truth: NDArray[np.intp]) -> LogProbs:
 
 
 def log_softmax(values: LogProbs) -> LogProbs:
+    """(..., L) scores -> (..., L) logarithms of probabilities."""
     shifted = values - values.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def calibration_key(model: str, prompt: str, method: Method) -> str:
+    """Under which a calibration is kept: it serves this model with this prompt and this method alone."""
     return f"{model} {prompt} {method}"
 
 

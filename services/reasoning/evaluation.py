@@ -17,6 +17,8 @@ HELD_OUT: Final = "fitted to these stories, so each fifth is judged with a prior
 
 
 class ClassFigures(BaseModel):
+    """Of one label: how many stories have it, and how well it was told; shares in 0..1."""
+
     n: int
     precision: float
     recall: float

@@ -108,7 +108,7 @@ class FittedCalibration(BaseModel):
 
     model: str = Field(description="name of the model that it was fitted to; no other is served by it")
     log_prior: dict[str, float]
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, description="that log-probabilities are divided by; above 1 makes unsure")
     n_stories: int
     source: str
     method: Method = Field("label words", description="of scoring; numbers found otherwise are not served by it")
@@ -147,6 +147,8 @@ class RelationsRequest(Question):
 
 
 class Evidence(BaseModel):
+    """A sentence of the story that speaks for the label."""
+
     sentence: str
     weight: float = Field(description="drop of the label's log-probability when the sentence is left out")
 
@@ -159,6 +161,8 @@ class Roles(BaseModel):
 
 
 class Relation(BaseModel):
+    """What one pair is to each other."""
+
     pair: tuple[Symbol, Symbol]
     label: str
     coarse: str | None
@@ -197,6 +201,8 @@ class GroupReading(BaseModel):
 
 
 class RelationsResponse(BaseModel):
+    """The relation of each pair, each by itself, and all of them together."""
+
     relations: list[Relation]
     group: GroupReading | None = Field(
         None, description="null where no three people have all three pairs asked, or the taxonomy has no rules"
@@ -269,7 +275,7 @@ class SearchOptions(BaseModel):
     tokens: int | None = Field(None, ge=1, description="budget: tokens that the model may compute")
     seconds: float | None = Field(None, gt=0, description="budget: seconds of computing")
     money: float | None = Field(None, gt=0, description="budget in the currency of price_per_million_tokens")
-    price_per_million_tokens: float | None = Field(None, gt=0)
+    price_per_million_tokens: float | None = Field(None, gt=0, description="in any currency")
 
     @model_validator(mode="after")
     def _money_has_a_price(self) -> "SearchOptions":
@@ -314,7 +320,7 @@ class SearchEstimate(BaseModel):
     step: int
     search: int
     judging: int = Field(description="start and best prompt on all stories, at the end; not part of the budget")
-    money: float | None
+    money: float | None = Field(description="in the currency of price_per_million_tokens; null where none is given")
 
 
 class SearchRequest(SearchQuestion):
@@ -331,7 +337,7 @@ class SearchProgress(BaseModel):
     step: int
     steps: int
     tokens: int
-    seconds: float
+    seconds: float = Field(description="of computing so far")
     loss: float | None = Field(description="of the current prompt on the last batch")
     best_loss: float | None = Field(description="the smallest on the validation stories")
     outcome: dict[str, Any] | None

@@ -91,12 +91,14 @@ class Service:
             self._pipeline.forget(sha256)
 
     def load(self) -> None:
+        """Load the models; takes seconds."""
         models, states = load_models(self._settings)
         self._pipeline = TalkingHead(models, self._settings) if models is not None else None
         self.states = states  # last: who sees them may use the pipeline
 
     @property
     def pipeline(self) -> TalkingHead:
+        """Raises ``service_unavailable`` while models load, ``model_unavailable`` where one is missing."""
         if self.states == LOADING:
             raise ProblemError("service_unavailable", "the models are still being loaded")
         if self._pipeline is None:
@@ -133,7 +135,7 @@ def talkinghead_app(settings: TalkingHeadSettings) -> FastAPI:
     )
 
 
-def _routes(service: Service) -> APIRouter:
+def _routes(service: Service) -> APIRouter:  # noqa: PLR0915 - routes, each told in a line or two
     router = APIRouter(prefix="/v1", tags=["talking head"])
 
     async def portrait_file(
@@ -165,12 +167,15 @@ def _routes(service: Service) -> APIRouter:
     async def portraits(
         request: Request, portrait: portrait_input, options: Annotated[str, Form()] = "{}"
     ) -> PortraitReport:
+        """Its face, and what is odd about it. Raises ``no_face``, ``several_faces``, ``face_too_small``,
+        ``unsupported_media``, ``input_missing``."""
         chosen = _parse(PortraitOptions, options)
         pipeline = service.pipeline
         return await service.read(request, lambda _stop: pipeline.describe_portrait(portrait, chosen))
 
     @router.post("/tracks", summary="Follow the face through a video that is to be voiced anew")
     async def tracks(request: Request, portrait: portrait_input, options: Annotated[str, Form()] = "{}") -> Response:
+        """Landmarks of every frame as safetensors, held for the segments. Raises as ``/v1/portraits`` does."""
         chosen = _parse(TrackOptions, options)
         pipeline = service.pipeline
         report, track = await service.make(request, lambda stop: pipeline.track(portrait, chosen, stop.check))
@@ -186,6 +191,8 @@ def _routes(service: Service) -> APIRouter:
         features: Annotated[bytes | None, File(description="DeepSpeech logits, for a model that hears them")] = None,
         options: Annotated[str, Form()] = "{}",
     ) -> Response:
+        """What the face is to do at 25 fps, with the sound and its captions, as safetensors. Raises ``audio_empty``,
+        ``audio_silent``, ``audio_too_long``, ``unsupported_media``."""
         chosen = _parse(SpeechOptions, options)
         pipeline = service.pipeline
         if speech is not None and text is None:
@@ -199,11 +206,14 @@ def _routes(service: Service) -> APIRouter:
 
     @router.post("/mouths", summary="How far the mouth of a video opens, and how loud it is")
     async def mouths(request: Request, video: Annotated[bytes, File()]) -> MouthReport:
+        """Of each frame: the inner lips' distance in mouth widths, and how loud the sound is. Raises
+        ``unsupported_media``, ``audio_silent``, ``audio_too_long``."""
         pipeline = service.pipeline
         return await service.make(request, lambda _stop: pipeline.mouth(video))
 
     @router.get("/voices", summary="Who can read a text aloud")
     async def voices() -> VoicesReport:
+        """Their names, languages and genders."""
         return service.pipeline.voices()
 
     @router.post("/segments", summary="Make a few seconds of a talking video, without sound")
@@ -214,6 +224,8 @@ def _routes(service: Service) -> APIRouter:
         options: Annotated[str, Form()],
         state: Annotated[bytes | None, File(description="of the segment before, where they are progressive")] = None,
     ) -> Response:
+        """H.264 in MP4, with the state for the next segment where they are progressive. Raises ``input_missing``
+        where a source named by its SHA-256 is not held, ``invalid_request`` beyond the speech's end."""
         chosen = _parse(SegmentOptions, options)
         pipeline = service.pipeline
         portrait, track = inputs
@@ -230,6 +242,7 @@ def _routes(service: Service) -> APIRouter:
 
     @router.delete("/inputs/{sha256}", status_code=204, summary="Erase a source or a track, if it is held")
     async def erase(sha256: str) -> None:
+        """With it goes what was found out about it; what is not held is no fault."""
         service.inputs.erase(sha256)
 
     return router

@@ -44,6 +44,7 @@ class PreparedSpeech:
         return windows_between(self.features, first - self.first_frame, last - self.first_frame)
 
     def to_bytes(self) -> bytes:
+        """As safetensors; ``from_bytes`` reads it."""
         data: bytes = save(
             {
                 "actions": np.ascontiguousarray(self.actions),

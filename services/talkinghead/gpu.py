@@ -11,6 +11,7 @@ class GpuMemory(Collector):
     """Bytes of each GPU that are in use, and that it has."""
 
     def collect(self) -> Iterator[Metric]:
+        """Read at this moment; nothing where there is no GPU."""
         used = GaugeMetricFamily("raconteur_gpu_memory_used_bytes", "Of the GPU's memory, by anybody", labels=["gpu"])
         size = GaugeMetricFamily("raconteur_gpu_memory_bytes", "The GPU's memory", labels=["gpu"])
         for index in range(torch.cuda.device_count()):

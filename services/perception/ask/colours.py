@@ -19,6 +19,8 @@ COLOURS: Final = (
 
 @dataclass(frozen=True)
 class ColourShare:
+    """A colour's everyday name, and its share of the pixels, 0..1."""
+
     name: str
     share: float
 

@@ -87,6 +87,7 @@ def measure(perception: Perception, truths: Sequence[TruePhoto]) -> Tally:
 
 
 def load_truth() -> list[TruePhoto]:
+    """The photos that were looked at by hand."""
     return [TruePhoto.model_validate(one) for one in json.loads(TRUTH.read_text(encoding="utf-8"))]
 
 

@@ -91,6 +91,7 @@ def load_groups(path: Path) -> list[dict[Pair, str]]:
 
 
 def save_rules(taxonomy: str, rules: Sequence[Rule]) -> None:
+    """One rule a line, in the file that ``rules_of`` reads."""
     lines = ",\n".join(f"  {rule.model_dump_json()}" for rule in rules)
     (_FOLDER / f"{taxonomy}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

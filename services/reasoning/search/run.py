@@ -43,6 +43,7 @@ class Ledger:
     """Up to the stop, without the judging at the end."""
 
     def note(self, event: Event) -> None:
+        """Take an event in; all that the search knows follows from its events in order."""
         self.tokens += event.tokens
         self.seconds += event.seconds
         match event:

@@ -53,6 +53,7 @@ class FaceTrack:
     fps: Fraction
 
     def to_bytes(self) -> bytes:
+        """As safetensors; ``from_bytes`` reads it."""
         data: bytes = save(
             {
                 "stamps": self.stamps,

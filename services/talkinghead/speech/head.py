@@ -20,6 +20,7 @@ class ResidualConvolution(nn.Module):
         self.conv = nn.Conv1d(channels, channels, 5, padding=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)"""
         return x + F.gelu(self.conv(self.drop(x)))
 
 
@@ -38,6 +39,7 @@ class SpeechHead(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 2 T, 512) -> hidden (B, 2 T, 64), actions (B, T, 11), logit of speaking (B, T)"""
         x = F.gelu(self.inward(self.drop(self.norm(features)).transpose(1, 2)))
         hidden = self.hidden(self.listen(x)).transpose(1, 2)
         hidden = F.layer_norm(hidden, (HIDDEN,))

@@ -51,6 +51,7 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(FFT_SAMPLES), persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
+        """(B, samples) -> (B, 80, samples // 160)"""
         spectrum = torch.stft(wave, FFT_SAMPLES, HOP_SAMPLES, window=self.window, return_complex=True)
         power = spectrum[..., :-1].abs() ** 2
         log_mel = (self.filters @ power).clamp_min(1e-10).log10()
@@ -66,12 +67,15 @@ def sinusoids(length: int, width: int) -> Tensor:
 
 
 class Attention(nn.Module):
+    """Multi-head self-attention over (B, T, 512), named as `transformers` names it."""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj, self.v_proj, self.out_proj = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
         self.k_proj = nn.Linear(WIDTH, WIDTH, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, T, 512) -> (B, T, 512)"""
         q, k, v = (  # (B, heads, T, WIDTH / heads)
             project(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj)
         )
@@ -89,6 +93,7 @@ class EncoderLayer(nn.Module):
         self.fc1, self.fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, T, 512) -> (B, T, 512)"""
         x = x + self.self_attn(self.self_attn_layer_norm(x))
         out: Tensor = x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
         return out

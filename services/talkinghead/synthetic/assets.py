@@ -140,4 +140,5 @@ class HeadAssets:
 
 
 def texture(path: Path, size: int, mode: str = "RGB") -> Image.Image:
+    """(size, size) pixels of a picture, each the mean of those it covers."""
     return Image.open(path).convert(mode).resize((size, size), Image.Resampling.BOX)

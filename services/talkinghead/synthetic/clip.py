@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sentence:
+    """Something said: sound at 16 kHz, the face's actions at 25 fps, when which phone begins."""
+
     wave: Floats
     """(640 T,) with silence before and behind"""
     actions: Floats
@@ -47,6 +49,7 @@ class Sentence:
 
 
 def speak(rng: np.random.Generator, espeak: Espeak) -> Sentence:
+    """A random sentence in a random voice, with silence before and behind; now and then through a bad microphone."""
     text = sentence(rng)
     if rng.random() < FLITE_SHARE:
         voice = FLITE_VOICES[rng.integers(len(FLITE_VOICES))]
@@ -78,6 +81,7 @@ class Mien:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Mien":
+        """A random one."""
         rest: dict[str, float] = {}
         opening: dict[str, float] = {}
         for name, spread, mean in (

@@ -21,6 +21,8 @@ EYES_PER_PICTURE: Final = 0.25  # the distance of the eyes over the picture's ed
 
 @dataclass(frozen=True)
 class Shot:
+    """One rendered frame, and what is where in it."""
+
     rgb: NDArray[np.uint8]
     """(size, size, 3)"""
     on_person: NDArray[np.bool_]

@@ -54,6 +54,7 @@ class Surface:
         self._shade = np.concatenate([grey, np.ones((len(factors), 1))], axis=1).astype(np.float32)
 
     def primitive(self, points: Points) -> pyrender.Primitive:
+        """(n, 3) points -> what pyrender draws."""
         positions, normals = self._corners(points)
         return pyrender.Primitive(
             positions=positions,

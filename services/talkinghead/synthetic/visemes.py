@@ -64,6 +64,8 @@ _SHORT_PHONE_S = 0.09  # phones shorter than this do not reach their target
 
 
 class Segment(NamedTuple):
+    """How long the mouth has one shape."""
+
     start_s: float
     end_s: float
     viseme: str

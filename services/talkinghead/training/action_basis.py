@@ -60,6 +60,7 @@ def explained(basis: FloatArray, clips: list[tuple[FloatArray, FloatArray]], poi
 
 
 def main() -> None:
+    """Fit the basis to rendered people, measure it on others, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("footage", type=Path, help="a set of rendered people, as `prepare --synthetic` writes it")
     parser.add_argument("weights", type=Path)

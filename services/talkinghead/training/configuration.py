@@ -29,6 +29,8 @@ class StageSettings(_Strict):
 
 
 class FirstStageSettings(StageSettings):
+    """Of the autoencoder (VQGAN, arXiv 2012.09841)."""
+
     crop_px: tuple[int, int] = Field(description="height and width of the pictures trained on")
     continuous_steps: int = Field(ge=0, description="before the codebook comes in")
     perceptual_weight: float = Field(ge=0)
@@ -37,6 +39,8 @@ class FirstStageSettings(StageSettings):
 
 
 class DenoiserSettings(StageSettings):
+    """Of the UNet that denoises latents (DiffTalk, arXiv 2301.03786)."""
+
     draft: bool = Field(description="the reference is a draft of the frame itself (True) or another frame, the paper's")
     highest_level: float = Field(gt=0, le=1, description="share of the noise levels that training visits")
     snr_gamma: float = Field(gt=0, description="of min-SNR weighting, arXiv 2303.09556")

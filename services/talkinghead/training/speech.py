@@ -35,6 +35,8 @@ CROP_FRAMES: Final = 64
 
 @dataclass(frozen=True)
 class Clip:
+    """Sound at 16 kHz with what a face does at 25 fps."""
+
     wave: NDArray[np.float32]
     """(640 T,)"""
     actions: NDArray[np.float32]
@@ -63,6 +65,7 @@ class Speakers:
         self._recorded_voices = [voice for voice in FLITE_VOICES if (voice == HELD_OUT_FLITE) == held_out]
 
     def say(self, rng: np.random.Generator) -> Utterance:
+        """A random sentence in one of the voices."""
         text = sentence(rng)
         if rng.random() < 0.5:
             voice = str(rng.choice(self._recorded_voices))
@@ -116,6 +119,7 @@ def voiced_ramp(speaking: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def examples(clips: list[Clip], encoder: WhisperEncoder) -> list[Example]:
+    """What the encoder hears in each clip, beside what the face does."""
     log_mel = LogMel()
     return [
         Example(
@@ -175,6 +179,7 @@ def judge(head: SpeechHead, data: list[Example]) -> dict[str, float]:
 
 
 def main() -> None:
+    """Train the head on made speech for a while, measure it on held-out voices, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--minutes", type=float, default=40)

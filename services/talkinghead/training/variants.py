@@ -126,11 +126,13 @@ def measured(model_folder: Path, data: Path) -> tuple[int, dict[str, NDArray[np.
 
 
 def rows(found: Mapping[str, NDArray[np.float64]]) -> Iterator[str]:
+    """Of a table: what was measured of each variant."""
     for name, (latents, mouth, inside) in found.items():
         yield f"| {name} | {latents:.4f} | {mouth:.2f} | {inside:.2f} |"
 
 
 def main() -> None:
+    """Measure the variants on a set and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("set", type=Path, help="a set of rendered people, as `prepare --synthetic` writes it")
     parser.add_argument("--model", type=Path, default=REPOSITORY / "weights" / "difftalk-small")
