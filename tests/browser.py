@@ -1,6 +1,7 @@
 """A real Chromium for tests of the console."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 expect.set_options(timeout=30_000)  # what is waited for comes at once on a machine that has nothing else to do
+
+_NO_WORDS = re.compile(r"\b(?:null|undefined|NaN)\b|\[object |(?:^|\n)(?:true|false)(?:\n|$)")
+"""What a page shows that was made of something that is not there."""
 
 needs_chromium = [
     pytest.mark.browser,
@@ -44,11 +48,13 @@ def console_page(browser: Browser, url: str, *, expected_errors: list[str] | Non
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(url)
     yield page
+    said = page.locator("main").inner_text() if page.locator("main").count() else ""
     context.close()
     # A part that is slow to say that it is ready is shown as such, and Chromium logs the 503.
     expected = ["/readyz", *(expected_errors or [])]
     unexpected = [fault for fault in faults if not any(part in fault for part in expected)]
     assert not unexpected, unexpected
+    assert not _NO_WORDS.search(said), said
 
 
 def keep_picture(page: Page, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Draws docs/images/demo.jpg from what a running stack answers: ``.venv/bin/python docs/images/demo.py URL``."""
+"""Draws demo.jpg and console.jpg from what a running stack answers: ``.venv/bin/python -m docs.images.demo URL``."""
 
 import sys
 import tempfile
@@ -11,21 +11,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gateway.cli.main import EXAMPLE_CONSENT
 from gateway.client import Raconteur
+from tests.browser import chromium, console_page
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
-WIDTH, GAP, FRAMES = 1200, 16, 6
+WIDTH, GAP, FRAMES, SPAN = 1200, 16, 6, (4, 64)
 INK, PAPER, COLOURS = "#1c1c1c", "#ffffff", ("#d1495b", "#00798c", "#b07a10", "#30638e", "#5f7a34", "#8a4fa0")
 
 
 def main() -> None:
+    console(sys.argv[1])
     font = ImageFont.load_default(22)
     with Raconteur(sys.argv[1]) as client, tempfile.TemporaryDirectory() as folder:
         answer = client.relations(EXAMPLES / "photo.jpg").model_dump(mode="json")
         job = client.video(EXAMPLES / "portrait.jpg", EXAMPLE_CONSENT, speech=EXAMPLES / "speech.wav")
         client.wait(job.id)
         client.download(job.id, Path(folder) / "talk.mp4")
-        frames = talking(Path(folder) / "talk.mp4")
+        frames = talking(Path(folder) / "talk.mp4", client.mouth(job.id).openings)
     photo = marked_photo(answer, font)
     told = relations_text(answer)
     text = Image.new("RGB", (WIDTH - photo.width - GAP, photo.height), PAPER)
@@ -61,11 +63,24 @@ def relations_text(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def talking(video: Path) -> list[np.ndarray]:
-    """Frames from the first two seconds, cut to the face's height."""
+def talking(video: Path, openings: list[float | None]) -> list[np.ndarray]:
+    """Of the first two seconds by turns the most closed and the most open mouth, cut to the face's height."""
     with av.open(str(video)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return [frames[n][:480, 60:460] for n in np.linspace(8, 58, FRAMES).astype(int)]
+    opening = np.array([np.nan if value is None else value for value in openings])
+    chosen = [
+        part[(np.nanargmax if number % 2 else np.nanargmin)(opening[part])]
+        for number, part in enumerate(np.array_split(np.arange(*SPAN), FRAMES))
+    ]
+    return [frames[n][:480, 60:460] for n in chosen]
+
+
+def console(url: str) -> None:
+    """The room of relations with the example photo, as somebody sees it after one click."""
+    with chromium() as browser, console_page(browser, url) as page:
+        page.get_by_role("button", name="take the example").click()
+        page.locator(".answer .explanation").wait_for(timeout=300_000)
+        page.screenshot(path=HERE / "console.jpg", full_page=True, type="jpeg", quality=88)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // A job as a card: how far it is, how to stop it, and what became of it. What a kind of job adds is given by its room.
 
 import { call, follow, isOver, links } from "./api.js";
-import { duration, h, percent, say } from "./dom.js";
+import { duration, h, percent, refill, say } from "./dom.js";
 import { trouble } from "./trouble.js";
 
 const STAGES = {
@@ -52,7 +52,7 @@ export function card(job, { label, parts = [], onChange = () => {}, onDone }) {
     if (told.status === "failed") end.replaceChildren(trouble({ title: "It did not work", ...told.error }));
     if (told.status !== "succeeded") return;
     try {
-      end.replaceChildren(...(await onDone(told)));
+      refill(end, await onDone(told));
     } catch (problem) {
       end.replaceChildren(trouble(problem, () => finish(told)));
     }

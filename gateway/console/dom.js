@@ -20,9 +20,16 @@ function fill(element, properties, children) {
     else if (name in element && !(element instanceof SVGElement) && name !== "list") element[name] = value;
     else element.setAttribute(name === "class" ? "class" : name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...there(children));
   return element;
 }
+
+/** `children` in place of those that `element` has; as with `h`, what is not there is left out. */
+export function refill(element, ...children) {
+  element.replaceChildren(...there(children));
+}
+
+const there = (children) => children.flat().filter((child) => child !== null && child !== undefined && child !== false);
 
 /** Tell screen readers what happened elsewhere on the page. */
 export function say(text) {

@@ -31,7 +31,7 @@ export function filmCard(job, source) {
       source && h("button", { type: "button", class: "quiet", onclick: compare }, "compare with the source"),
       " ",
       h("button", { type: "button", class: "quiet", onclick: measure }, "does the mouth follow the sound?"),
-    ].filter(Boolean);
+    ];
 
     async function measure({ target }) {
       target.disabled = true;

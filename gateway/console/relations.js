@@ -1,7 +1,7 @@
 // The room where a photo is read: who is in it, how two of them relate, and why.
 
 import { call, formOf } from "./api.js";
-import { h, percent, say } from "./dom.js";
+import { h, percent, refill, say } from "./dom.js";
 import { dropzone } from "./dropzone.js";
 import { graph } from "./graph.js";
 import { colour, picture } from "./picture.js";
@@ -95,8 +95,9 @@ export function relationsRoom({ tell }) {
     story.value = seen.story;
     forget();
     shown.replaceChildren(picture(photo, seen, pick));
-    people.replaceChildren(
-      ...seen.people.map((person) =>
+    refill(
+      people,
+      seen.people.map((person) =>
         h(
           "button",
           {
@@ -191,7 +192,8 @@ export function relationsRoom({ tell }) {
   function tellRelation(relation) {
     const [a, b] = relation.pair;
     const bars = Object.entries(relation.probabilities).sort((one, other) => other[1] - one[1]);
-    answer.replaceChildren(
+    refill(
+      answer,
       h("p", { class: "pair" }, mention(a), " and ", mention(b)),
       h("p", { class: "label" }, relation.abstained ? "not sure" : relation.label, relation.coarse && h("small", {}, ` ${relation.coarse}`)),
       relation.roles && h("p", {}, Object.entries(relation.roles.people).map(([role, who]) => `${role} ${who}`).join(", ")),
