@@ -5,16 +5,17 @@ import { colour } from "./picture.js";
 
 const WIDE = 460;
 const HIGH = 340;
+const LETTER = { wide: 7, high: 17 }; // of a label, in the drawing's units
 
 /** `relations` as the API answers them; `onPair([a, b])` when a line is clicked. */
 export function graph(people, relations, onPair) {
   const places = new Map(people.map((symbol, index) => [symbol, place(index, people.length)]));
+  const labels = spots();
   const edges = relations.map((relation) => {
     const [[x0, y0], [x1, y1]] = relation.pair.map((symbol) => places.get(symbol));
     const share = relation.probabilities[relation.label];
     const label = relation.abstained ? "not sure" : relation.label;
-    // Labels of crossing diagonals would meet in the middle.
-    const [x, y] = [x0 + (x1 - x0) * 0.42, y0 + (y1 - y0) * 0.42];
+    const [x, y] = labels.free([x0, y0], [x1, y1], label);
     const looks = { class: relation.abstained ? "edge unsure" : "edge", onclick: () => onPair(relation.pair) };
     return {
       line: svg("line", { ...looks, x1: x0, y1: y0, x2: x1, y2: y1, "stroke-width": 1 + 5 * share }),
@@ -36,6 +37,22 @@ export function graph(people, relations, onPair) {
     { class: "graph" },
     svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Social graph. ${told.join("; ")}` }, ...edges.map(({ line }) => line), ...edges.map(({ label }) => label), ...nodes),
   );
+}
+
+/** Where labels go on their lines: in the middle, or beside it where another one is already (diagonals cross there). */
+function spots() {
+  const taken = [];
+  const clash = (x, y, wide) => taken.some((other) => Math.abs(x - other.x) < (wide + other.wide) / 2 && Math.abs(y - other.y) < LETTER.high);
+
+  function free([x0, y0], [x1, y1], label) {
+    const wide = (label.length + 1) * LETTER.wide;
+    const along = [0.5, 0.38, 0.62, 0.28, 0.72].map((share) => [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share]);
+    const [x, y] = along.find(([x, y]) => !clash(x, y, wide)) ?? along[0];
+    taken.push({ x, y, wide });
+    return [x, y];
+  }
+
+  return { free };
 }
 
 function place(index, count) {

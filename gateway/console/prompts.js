@@ -43,7 +43,7 @@ export function promptsRoom() {
     h("table", { class: "jobs" }, h("thead", {}, h("tr", {}, ...["Version", "Made", "Accuracy", ""].map((title) => h("th", { scope: "col" }, title)))), list),
     looked,
     h("h3", {}, "Judge and tune"),
-    h("p", { class: "hint" }, "One JSON object a line: id, story, pair, label. They are erased when the job ends."),
+    h("p", { class: "hint" }, "One JSON object a line: id, story, pair, label. They are erased when the job succeeds, or with a job that came to nothing."),
     zone,
     tuning,
     work,

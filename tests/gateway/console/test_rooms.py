@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -51,6 +52,17 @@ class TestRelations:
         expect(page.locator(".answer .pair")).to_contain_text("P2 and P3")
         page.get_by_role("button", name="all pairs").click()
         expect(page.get_by_role("img", name="Social graph")).to_be_visible()
+
+    def test_labels_of_the_graph_do_not_lie_on_each_other(self, page: Page):
+        page.get_by_label("Choose a photo").set_input_files(photo("people=5"))
+        expect(page.locator(".answer .label")).to_be_visible()
+        page.get_by_role("button", name="all pairs").click()
+        labels = page.locator(".graph text.edge")
+        expect(labels).to_have_count(10)
+        boxes = [label.bounding_box() for label in labels.all()]
+        for one, other in combinations(boxes, 2):
+            apart_x = abs(one["x"] - other["x"]) - min(one["width"], other["width"])
+            assert apart_x > 0 or abs(one["y"] - other["y"]) > one["height"] / 2, (one, other)
 
     def test_a_mended_story_is_asked_again(self, page: Page):
         page.get_by_label("Choose a photo").set_input_files(photo("people=2"))
@@ -303,7 +315,7 @@ class TestJobs:
 @pytest.mark.parametrize("width", [390, 1200])
 def test_nothing_is_wider_than_the_screen(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 800})
-    for room in ("Relations", "Talk", "Jobs"):
+    for room in ("Relations", "Talk", "Prompts", "Jobs"):
         page.get_by_role("link", name=room).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, room
 
