@@ -87,7 +87,7 @@ async def estimate(new: NewSearch, parts: PartsDep, request_id: RequestId) -> Se
     "/evaluations",
     status_code=202,
     summary="Judge the prompt that answers",
-    responses=problems("taxonomy_invalid", "idempotency_mismatch", "not_found", "unsupported_media") | _ACCEPTED,
+    responses=problems("taxonomy_invalid", "idempotency_mismatch", "unsupported_media") | _ACCEPTED,
 )
 async def evaluate(
     new: NewEvaluation,
