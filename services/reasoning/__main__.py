@@ -218,6 +218,7 @@ def search(
     seed: int = 0,
     batch: int = 8,
     top: Annotated[int, typer.Option(help="rivals per segment")] = 3,
+    alpha: Annotated[float, typer.Option(help="largest p-value with which a paired test speaks for a move")] = 0.1,
     steps: int = 20,
     patience: int = 6,
     tokens: Annotated[int | None, typer.Option(help="budget")] = None,
@@ -233,7 +234,7 @@ def search(
 
     chosen = taxonomy_option(taxonomy)
     options = search_options(
-        proposer=proposer, accept=accept, seed=seed, batch=batch, top=top, steps=steps, patience=patience,
+        proposer=proposer, accept=accept, seed=seed, batch=batch, top=top, alpha=alpha, steps=steps, patience=patience,
         tokens=tokens, seconds=seconds, money=money, price_per_million_tokens=price_per_million_tokens,
     )  # fmt: skip
     stories = load_stories(file, chosen, limit)
