@@ -49,6 +49,7 @@ class Example:
 
     @classmethod
     def of(cls, clip: StoredClip, number: int, sizes: DiffTalkConfiguration) -> "Example":
+        """``FRAMES_PER_CLIP`` frames of a clip; ``number`` seeds which frames their drafts are bent from."""
         rng = rng_of(_SEED, number)
         chosen = np.linspace(1, len(clip) - 1, FRAMES_PER_CLIP).astype(np.int64)  # the first is the face at rest
         sources = np.array([draw_source(clip, chosen[n : n + 1], rng) for n in range(len(chosen))])
