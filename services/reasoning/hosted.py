@@ -105,8 +105,8 @@ class HostedModel:
         self.name = f"{self._model}@{self._http.base_url.host}"
 
     def close(self) -> None:
-        """Let go of threads and connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of threads and connections, as soon as the calls under way have ended."""
+        self._pool.shutdown(cancel_futures=True)
         self._http.close()
 
     @property

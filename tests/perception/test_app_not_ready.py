@@ -1,6 +1,5 @@
 """The HTTP server whose model files are not what they should be."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -34,7 +33,7 @@ async def test_without_its_models_it_is_not_ready_and_says_which(
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://x") as http,
         ):
-            await asyncio.wait([app.state.loading])
+            await app.state.loading.ended()
             ready = await http.get("/readyz")
             refused = await http.post("/v1/stories", files={"photo": b"any"})
             assert (await http.get("/livez")).status_code == 200
