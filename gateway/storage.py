@@ -117,8 +117,10 @@ class Storage:
         self._objects.remove_folder(_workspace(job_id), but=ASKED)
 
     def hand_on_workspace(self, job_id: str, new_job_id: str) -> bool:
-        """Give a job's workspace to another job. False where there is none; of two callers at once one gets it."""
-        return self._objects.move_folder(_workspace(job_id), _workspace(new_job_id))
+        """Give what a job was ``ASKED`` to another job. False where it is not there; of two at once one gets it."""
+        moved = self._objects.move_folder(_workspace(job_id), _workspace(new_job_id))
+        self.strip_workspace(new_job_id)  # half of a stage may have come along, which its worker was clearing away
+        return moved
 
     def workspaces(self) -> list[str]:
         """Ids of the jobs that have one."""

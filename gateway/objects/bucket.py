@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -109,7 +109,8 @@ class Bucket(Objects):
     def move_folder(self, folder: str, to: str) -> bool:
         names = [name for name, _ in self.under(folder)]
         for name in names:
-            self._duplicate(f"{folder}/{name}", f"{to}/{name}")
+            with suppress(FileNotFoundError):  # a worker may still be clearing away what its job leaves
+                self._duplicate(f"{folder}/{name}", f"{to}/{name}")
         self.remove(f"{folder}/{name}" for name in names)
         return bool(names)
 

@@ -71,3 +71,19 @@ def test_without_a_key_the_store_is_unready(s3: S3, tmp_path: Path, monkeypatch:
 
     with pytest.raises(StoreAwayError, match="NoCredentialsError"):
         s3.objects(tmp_path).ping()
+
+
+def test_a_folder_that_is_cleared_while_it_moves_goes_with_what_is_left(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    objects = s3.objects(tmp_path, new_id())
+    for name in ("question.json", "portrait.json"):
+        objects.write(f"jobs/a/{name}", b"why")
+    listed = list(objects.under("jobs/a"))
+    objects.remove(["jobs/a/portrait.json"])
+    with monkeypatch.context() as patch:
+        patch.setattr(objects, "under", lambda _: iter(listed))  # as it was a moment ago
+
+        assert objects.move_folder("jobs/a", "jobs/b") is True
+
+    assert {name for name, _ in objects.under("jobs/b")} == {"question.json"}
