@@ -121,8 +121,9 @@ def stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="session")
-def bucket_stack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+# Not wider: it never rests, and what it does in this process is in the way of tests that count memory or connections.
+@pytest.fixture(scope="module")
+def bucket_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with serve_s3() as s3, _running(tmp_path_factory.mktemp("gateway"), s3, tmp_path_factory.mktemp("worker")) as stack:
         yield stack
 
@@ -184,7 +185,7 @@ def _running(data_dir: Path, s3: S3 | None = None, worker_dir: Path | None = Non
 @pytest.fixture
 def stack(request: pytest.FixtureRequest) -> Stack:
     kind = getattr(request, "param", "folder")
-    found: Stack = request.getfixturevalue("bucket_stack_session" if kind == "bucket" else "stack_session")
+    found: Stack = request.getfixturevalue("bucket_stack" if kind == "bucket" else "stack_session")
     found.fakes.reset()
     if found.worker.process is None or found.worker.process.poll() is not None:
         found.worker.start()
