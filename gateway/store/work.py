@@ -7,7 +7,7 @@ another can neither report nor publish.
 import time
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -16,6 +16,9 @@ from gateway.jobs.state import TERMINAL, JobStatus, sources
 from gateway.store.audit import append
 from gateway.store.statements import change, end, erase_jobs, insert_file, jobs_of, select_job, unfinished_readers
 from gateway.store.tables import FILES, JOBS
+
+_AT_ONCE: Final = 1000
+"""Databases bound the variables of a statement, and a long transaction keeps all others waiting."""
 
 
 class Lease(Enum):
@@ -182,20 +185,24 @@ class JobStore:
 
     def in_state(self, job_ids: Sequence[str], statuses: Iterable[JobStatus]) -> set[str]:
         """Those of ``job_ids`` whose status is one of ``statuses``."""
+        among, found = list(statuses), set[str]()
         with self._engine.connect() as sql:
-            query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(job_ids), JOBS.c.status.in_(list(statuses)))
-            return set(sql.execute(query).scalars())
+            for first in range(0, len(job_ids), _AT_ONCE):
+                some = job_ids[first : first + _AT_ONCE]
+                query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(some), JOBS.c.status.in_(among))
+                found |= set(sql.execute(query).scalars())
+        return found
 
     def erase_expired(self) -> list[str]:
-        """Erase finished jobs and unused files past their expiry -> ids of the files to remove."""
+        """Erase finished jobs and unused files past their expiry, a number at a time -> ids of the files to remove."""
         now = time.time()
         with self._engine.begin() as sql:
             jobs = sql.execute(
-                sa.select(JOBS.c.id).where(JOBS.c.status.in_(list(TERMINAL)), JOBS.c.expires_at < now)
+                sa.select(JOBS.c.id).where(JOBS.c.status.in_(list(TERMINAL)), JOBS.c.expires_at < now).limit(_AT_ONCE)
             ).scalars()
             files = erase_jobs(sql, list(jobs))
             free = sa.select(FILES.c.id).where(FILES.c.expires_at < now, ~unfinished_readers(FILES.c.id).exists())
-            unused = list(sql.execute(free).scalars())
+            unused = list(sql.execute(free.limit(_AT_ONCE)).scalars())
             sql.execute(sa.delete(FILES).where(FILES.c.id.in_(unused)))
         return files + unused
 

@@ -197,6 +197,13 @@ def test_finished_jobs_and_unused_files_expire(store: Store):
     assert store.mine.job(old.id).status is JobStatus.SUCCEEDED
 
 
+def test_any_number_of_jobs_is_looked_up(store: Store):
+    """More than the variables that a statement may have in SQLite, and in PostgreSQL."""
+    waiting = queue(store)
+    many = [f"{n:032d}" for n in range(70_000)]
+    assert store.work.in_state([*many, waiting.id], UNFINISHED) == {waiting.id}
+
+
 def test_a_file_is_kept_while_a_job_needs_it(store: Store):
     file = a_file()
     store.mine.add_file(file)
