@@ -139,7 +139,7 @@ def evaluate_command(
     seconds: Annotated[float | None, typer.Option(min=0.2, help="of each clip, from its start")] = None,
     *,
     sync_expert: Annotated[
-        Path | None, typer.Option(help="a sync expert, as `train` writes it: its confidence and offset")
+        Path | None, typer.Option(help="another sync expert than the one that ships, as `train` writes it")
     ] = None,
     variants: Annotated[
         bool, typer.Option("--variants", help="also the draft alone, other steps and strengths, and other sound heard")

@@ -110,7 +110,7 @@ def measure(take: Take, truth: Take, sound: Sound, judges: Judges, silence_openi
     mouth_correlation, mouth_lag_ms = best_correlation(take.opening, sound.loudness, sound.times_s)
     phone_auc, phone_lag_ms = openings.separation()
     timed = take.squares, sound.times_s, sound.samples
-    sync_confidence, sync_offset_ms = expert_agreement(judges.expert, *timed) if judges.expert else (None, None)
+    sync_confidence, sync_offset_ms = expert_agreement(judges.expert, *timed)
     lse_d, lse_c = lip_sync_errors(judges.syncnet, *timed) if judges.syncnet else (None, None)
     return Measured(
         Figures(
