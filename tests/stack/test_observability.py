@@ -53,8 +53,8 @@ def prometheus(
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
             wait_for(lambda: reachable(http) and len(values(http, "up == 1")) == 4)
             work(client)
-            ended = 'raconteur_jobs_ended_total{kind="video",status="succeeded"} > 0'
-            wait_for(lambda: values(http, ended))  # what the work counted has been read
+            ended = 'increase(raconteur_jobs_ended_total{kind="video",status="succeeded"}[1h]) > 0'
+            wait_for(lambda: values(http, ended))  # what was added is read; the stack may have worked before
             yield http
     finally:
         process.terminate()
