@@ -16,7 +16,7 @@ from tests.reasoning.fake_llm import FakeModel
 LINES = (Path(__file__).parent / "adversarial.jsonl").read_text(encoding="utf-8").splitlines()
 ATTACKS = [json.loads(line)["text"] for line in LINES]
 CLEAN = "<P1>, a woman of about 40, hands <P2>, a man of about 30, a loaf over a counter. He holds out a coin (<O1>)."
-LABELS = ("friends", "family", "couple", "commercial")
+LABELS = ("friends", "family", "couple", "commercial", "professional", "no-relation")
 OWN = Taxonomy(name="short", labels=[Label(name=name, definition=f"They are {name}.") for name in LABELS])
 
 
