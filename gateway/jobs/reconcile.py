@@ -48,9 +48,11 @@ class Reconciler:
 
     def reconcile(self) -> None:
         """One look."""
-        self._settle_lost()
+        lost = self._settle_lost()
         self._wake()
         self._storage.let_go(_UNREAD_S)
+        for job_id in lost:
+            self._storage.strip_workspace(job_id)
         self._erase()
         if self._looks % _SWEEP_LOOKS == 0:
             self._sweep()
@@ -58,14 +60,15 @@ class Reconciler:
         if self._looks % _FORGET_LOOKS == 0:
             self._store.forget()
 
-    def _settle_lost(self) -> None:
+    def _settle_lost(self) -> list[str]:
         limit = self._settings.max_attempts
         error = ProblemError("attempts_exhausted", f"the job's worker was lost {limit} times; it is not tried again")
         settled = self._store.settle_lost(
             max_attempts=limit, error=job_error(error), retention_s=self._settings.retention_hours * 3600
         )
         if settled:
-            log.warning("lost_jobs_settled", count=settled)
+            log.warning("lost_jobs_settled", count=len(settled))
+        return settled
 
     def _wake(self) -> None:
         before = time.time() - self._settings.rewake_s

@@ -155,14 +155,15 @@ class JobStore:
 
     # --- the reconciler's side ---------------------------------------------------------------------------------------
 
-    def settle_lost(self, *, max_attempts: int, error: dict[str, Any], retention_s: float) -> int:
-        """Jobs whose worker is gone and which shall not run again: canceled where asked, failed with ``error``."""
+    def settle_lost(self, *, max_attempts: int, error: dict[str, Any], retention_s: float) -> list[str]:
+        """End jobs whose worker is gone and which shall not run again, canceled where asked, failed with ``error`` ->
+        their ids."""
         lost = JOBS.c.status == JobStatus.RUNNING, JOBS.c.lease_until < time.time()
         with self._engine.begin() as sql:
             asked, spent = (*lost, JOBS.c.cancel_requested), (*lost, JOBS.c.attempt >= max_attempts)
             canceled = end(sql, *asked, status=JobStatus.CANCELED, retention_s=retention_s)
             failed = end(sql, *spent, status=JobStatus.FAILED, retention_s=retention_s, error=error)
-            return len(canceled + failed)
+            return canceled + failed
 
     def queue_length(self) -> int:
         with self._engine.connect() as sql:

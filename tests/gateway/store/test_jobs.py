@@ -107,11 +107,11 @@ def test_progress_never_goes_back_within_an_attempt(store: Store):
 def test_a_job_whose_worker_is_lost_too_often_fails(store: Store):
     job, error = queue(store), {"code": "attempts_exhausted"}
     assert claim(store, job, lease_s=-1, max_attempts=2)
-    assert store.work.settle_lost(max_attempts=2, error=error, retention_s=HOUR_S) == 0
+    assert store.work.settle_lost(max_attempts=2, error=error, retention_s=HOUR_S) == []
     assert claim(store, job, lease_s=-1, max_attempts=2)
 
     assert claim(store, job, max_attempts=2) is None
-    assert store.work.settle_lost(max_attempts=2, error=error, retention_s=HOUR_S) == 1
+    assert store.work.settle_lost(max_attempts=2, error=error, retention_s=HOUR_S) == [job.id]
     assert (store.mine.job(job.id).status, store.mine.job(job.id).error) == (JobStatus.FAILED, error)
 
 
