@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import SpeechOptions
 from tests.gateway.conftest import Stack, wait_for
@@ -97,8 +98,10 @@ def test_a_text_is_spoken(stack: Stack):
 def test_voice_and_rate_are_chosen_and_the_voices_are_listed(stack: Stack):
     assert [voice["name"] for voice in stack.http.get("/v1/voices").json()["voices"]] == ["heart"]
     files, said = {"portrait": ("p.png", picture("a face"))}, CONSENT | {"text": "Good morning.", "rate": 1.4}
-    assert stack.http.post("/v1/videos", files=files, data=said | {"voice": "heart"}).status_code == 202
+    accepted = stack.http.post("/v1/videos", files=files, data=said | {"voice": "heart"})
+    assert accepted.status_code == 202, accepted.text
     assert stack.fakes.heard == (SpeechOptions(voice="heart", rate=1.4), None)
+    stack.wait(accepted.json()["id"])
     refused = stack.http.post("/v1/videos", files=files, data=said | {"voice": "nobody"})
     assert (refused.status_code, refused.json()["param"]) == (422, "voice")
     assert "['heart']" in refused.json()["detail"]
@@ -265,8 +268,9 @@ def test_cancel_stops_a_running_job_and_the_service_it_calls(stack: Stack):
 
 def test_a_waiting_job_knows_its_place_and_is_canceled_at_once(stack: Stack):
     stack.fakes.segment_s = 60
-    first, second, third = (stack.submit(0.5)["id"] for _ in range(3))
+    first = stack.submit(0.5)["id"]
     stack.wait(first, "running")
+    second, third = (stack.submit(0.5)["id"] for _ in range(2))
 
     assert [stack.job(job_id)["queue_position"] for job_id in (first, second, third)] == [None, 1, 2]
     assert stack.http.post(f"/v1/jobs/{second}/cancel").json()["status"] == "canceled"
@@ -330,3 +334,7 @@ def test_the_mouth_of_a_finished_video_is_measured_and_nobody_elses(stack: Stack
     stack.http.post(f"/v1/jobs/{running['id']}/cancel").raise_for_status()
     stack.wait(running["id"])
     assert stack.http.get("/v1/jobs/nothing/mouth").status_code == 404
+
+    Storage.of(stack.settings).remove([job["output"]["file_id"]])
+    erased = stack.http.get(f"/v1/jobs/{job['id']}/mouth")
+    assert (erased.status_code, erased.json()["code"]) == (404, "not_found")
