@@ -105,7 +105,10 @@ async def mouth(job_id: str, parts: PartsDep, mine: Mine, request_id: RequestId)
     if job.output is None:
         raise ProblemError("job_not_finished", f"job {job_id!r} is {job.status} and has no video", param="id")
     with ExitStack() as reading:
-        video = await run_in_threadpool(reading.enter_context, parts.storage.copy(job.output["file_id"]))
+        try:
+            video = await run_in_threadpool(reading.enter_context, parts.storage.copy(job.output["file_id"]))
+        except FileNotFoundError:  # erased since the job's row was read
+            raise ProblemError("not_found", f"job {job_id!r}: its video does not exist", param="id") from None
         return await parts.talkinghead.mouth(video, request_id)
 
 

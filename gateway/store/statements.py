@@ -26,7 +26,7 @@ def jobs_of(sql: sa.Connection, query: sa.Select[Any]) -> list[Job]:
     """The jobs of a query that began as ``select_job``."""
     rows = sql.execute(query).all()
     waiting = [row.id for row in rows if row.status == JobStatus.QUEUED]
-    positions = queue_positions(sql, waiting) if waiting else {}
+    positions = _queue_positions(sql, waiting) if waiting else {}
     return [_job_of(row, positions.get(row.id)) for row in rows]
 
 
@@ -51,7 +51,7 @@ _POSITIONS: Final = _positions()
 """Made once: it takes longer to make than to run."""
 
 
-def queue_positions(sql: sa.Connection, job_ids: list[str]) -> dict[str, int]:
+def _queue_positions(sql: sa.Connection, job_ids: list[str]) -> dict[str, int]:
     """By id, the place of those that wait among all that wait: from 1, the oldest first."""
     return {job_id: int(place) for job_id, place in sql.execute(_POSITIONS, {"ids": job_ids})}
 
