@@ -46,7 +46,7 @@ class RelationsAnswer(BaseModel):
                     "taxonomy": "pisc",
                     "prompt": "social-4@3f2a",
                     "model": "qwen2.5-0.5b",
-                    "method": "label words, mean over both orders of the pair",
+                    "method": "phrases that end 'they are', mean over both orders of the pair",
                     "group": None,
                     "graph": {
                         "nodes": [{"id": "P1", "box": None}, {"id": "P2", "box": None}],

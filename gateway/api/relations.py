@@ -54,7 +54,9 @@ class RelationsForm(BaseModel):
     boxes: str | None = Field(None, description="JSON [[x0, y0, x1, y1], ...]; these win over the detector")
     omit: str | None = Field(None, description='answers about people to leave out, as JSON: ["age", "gender"]')
     blur_faces: bool = Field(False, description="hide the faces once people are found, before anything else is done")
-    taxonomy: str = Field("pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition}]}")
+    taxonomy: str = Field(
+        "pisc", description="pisc, pipa, or an own one as JSON {name, labels: [{name, definition, phrases}]}"
+    )
     explain: bool = True
     abstain_below: float = Field(0.0, ge=0, le=1)
     coverage: float | None = Field(None, gt=0, lt=1, description="answer sets of labels that are right this often")

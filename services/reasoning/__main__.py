@@ -22,13 +22,13 @@ from services.reasoning.evaluation import against as compared
 from services.reasoning.evaluation import flips as flipped_labels
 from services.reasoning.groups.rules import learn, load_groups, rules_of, save_rules
 from services.reasoning.llm import LogProbs
-from services.reasoning.loading import load_model, load_reasoner
+from services.reasoning.loading import load_model, load_reasoner, scoring_method
 from services.reasoning.photos import tell_photos
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import SEGMENTS, prompt_for
 from services.reasoning.schemas import ChosenPrompt, LabelledStory, RelationsRequest, Taxonomy
 from services.reasoning.scored_stories import as_matrix, score_stories
-from services.reasoning.scoring import label_logprobs, method_name
+from services.reasoning.scoring import fitted_method, label_logprobs, method_name
 from services.reasoning.search.options import search_options
 from services.reasoning.search.outcome import Outcome
 from services.reasoning.search.pools import Pools, check_pools, pools_for
@@ -95,8 +95,7 @@ def evaluate_command(
     reasoner = load_reasoner(reasoning_settings())
     scores, truth, seconds = _scores(reasoner, stories, chosen)
     labels = [label.name for label in chosen.labels]
-    prompt = prompt_for(chosen)
-    calibration = reasoner.calibration(prompt)
+    prompt, calibration = reasoner.chosen(chosen, None)
     result = evaluate(
         scores,
         truth,
@@ -136,7 +135,8 @@ def calibrate(file: StoriesFile, taxonomy: TaxonomyName = "pisc", limit: Limit =
     scores, truth, _ = _scores(reasoner, load_stories(file, chosen, limit), chosen)
     labels = [label.name for label in chosen.labels]
     fitted = fit(scores, truth, labels, f"{file.name}, {len(truth)} stories", stories_sha256(file))
-    key = calibration_key(reasoner.model.name, prompt_for(chosen).identity, reasoner.method)
+    method = fitted_method(chosen.labels, reasoner.method)
+    key = calibration_key(reasoner.model.name, prompt_for(chosen).identity, method)
     save_calibration(settings.weights_dir / "reasoning" / "calibration.json", key, fitted)
     print(cross_validate(scores, truth).model_dump_json(indent=2))
 
@@ -242,9 +242,8 @@ def search(
     check_pools(texts, chosen, [story.story for story in stories])
     split = split_stories(stories, options.seed)
     model = load_model(reasoning_settings())
-    method = reasoning_settings().scoring
-    labels = [label.name for label in chosen.labels]
-    cost = estimate(model, texts, split, options, labels=labels, method=method)
+    method = scoring_method(model, reasoning_settings())
+    cost = estimate(model, texts, split, options, labels=chosen.labels, method=method)
     _tell(f"{len(split.train)} stories to search on, {len(split.validation)} to pick, {len(split.test)} to judge")
     _tell(f"at most {cost.search:,} tokens, {cost.step:,} a step; {cost.judging:,} to judge at the end")
     if compare:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.reasoning.llm import LogProbs
-from services.reasoning.schemas import Method
 
 _TEMPERATURES: Final = np.geomspace(0.2, 10.0, 80)
 _FOLDS: Final = 5
+NEUTRAL: Final = "neutral stories"
+"""Source of a prior that no labelled story was needed for (``neutral``)."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def log_softmax(values: LogProbs) -> LogProbs:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def calibration_key(model: str, prompt: str, method: Method) -> str:
-    """Under which a calibration is kept: it serves this model with this prompt and this method alone."""
+def calibration_key(model: str, prompt: str, method: str) -> str:
+    """Under which a calibration is kept: it serves this model, prompt and method (``scoring.fitted_method``) alone."""
     return f"{model} {prompt} {method}"
 
 

@@ -1,7 +1,7 @@
 """Why: a sentence of the model's own about a label that is decided already, and the story's sentences that carry it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.reasoning.faithful import contradiction, genders_told, quoted
@@ -81,26 +81,25 @@ def evidence(
     *,
     sentences: Sequence[str],
     pair: Pair,
-    label: str,
-    labels: Sequence[str],
+    logprob: Callable[[PrefixT], float],
 ) -> list[Evidence]:
     """Sentences by the drop of the label's log-probability when each is hidden from the question, largest first.
 
+    ``logprob``: of the label that was decided, by what the question sees of the story, as the answer tells it.
     ``story`` was read in pieces: opening, the sentences, closing, frame. A sentence is hidden by taking it out of the
     key-value cache; the sentences after it have seen it already, so the drop is a lower bound of what leaving it out
     would do, at a tenth of the cost. Sentences that name one of the pair come first when there are more than
     ``MAX_EVIDENCE_SENTENCES``.
     """
     ranked = sorted(range(len(sentences)), key=lambda i: -sum(f"<{symbol}>" in sentences[i] for symbol in pair))
-    asked, column = [question(*pair)], labels.index(label)
-    whole = model.label_logprobs(story, asked, labels)[0, column]
+    whole = logprob(story)
     found = []
     for index in ranked[:MAX_EVIDENCE_SENTENCES]:
         begin, end = story.piece_ends[index], story.piece_ends[index + 1]
         partial = model.hide(story, begin, end)
         try:
-            drop = whole - model.label_logprobs(partial, asked, labels)[0, column]
+            drop = whole - logprob(partial)
         finally:
             model.release(partial)
-        found.append(Evidence(sentence=sentences[index], weight=round(float(drop), 4)))
+        found.append(Evidence(sentence=sentences[index], weight=round(drop, 4)))
     return sorted(found, key=lambda item: -item.weight)

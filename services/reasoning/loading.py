@@ -9,6 +9,7 @@ from services.reasoning.calibration import load_calibrations
 from services.reasoning.hosted import HostedModel
 from services.reasoning.llm import LanguageModel
 from services.reasoning.pipeline import Reasoner
+from services.reasoning.schemas import Method
 from services.reasoning.settings import ReasoningSettings
 
 
@@ -18,10 +19,14 @@ def load_reasoner(settings: ReasoningSettings) -> Reasoner[Any]:
     return Reasoner(
         model,
         load_calibrations(settings.weights_dir / "reasoning" / "calibration.json"),
-        # A server is asked in its own way, which ``label_method`` tells.
-        method=settings.scoring if model.label_method is None else "label words",
+        method=scoring_method(model, settings),
         leave_out_sensitive=settings.leave_out_sensitive,
     )
+
+
+def scoring_method(model: LanguageModel[Any], settings: ReasoningSettings) -> Method:
+    """As the settings say; a server is told the labels' names and asked in its own way (``label_method``)."""
+    return settings.scoring if model.label_method is None else "label words"
 
 
 def load_model(settings: ReasoningSettings) -> LanguageModel[Any]:

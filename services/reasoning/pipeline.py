@@ -11,7 +11,7 @@ import numpy as np
 
 from services.common.errors import ProblemError
 from services.common.metrics import STAGE_SECONDS
-from services.reasoning.calibration import Calibration, calibration_key
+from services.reasoning.calibration import NEUTRAL, Calibration, calibration_key
 from services.reasoning.conformal import label_set, threshold
 from services.reasoning.direction import first_has_first_role
 from services.reasoning.explain import evidence, explain
@@ -20,6 +20,7 @@ from services.reasoning.groups.joint import agree
 from services.reasoning.groups.rules import rules_of
 from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import MAX_PROMPT_TOKENS, Check, LanguageModel, LogProbs, PrefixT
+from services.reasoning.neutral import neutral_prior
 from services.reasoning.prompt import (
     SEGMENTS,
     Prompt,
@@ -34,6 +35,7 @@ from services.reasoning.schemas import (
     FusionResponse,
     GroupLabel,
     GroupReading,
+    Label,
     Method,
     Relation,
     RelationsRequest,
@@ -46,6 +48,7 @@ from services.reasoning.scoring import (
     METHODS,
     PAIR_ORDERS,
     Pair,
+    fitted_method,
     label_logprobs,
     method_name,
     pair_scores,
@@ -59,6 +62,7 @@ _MAX_STORY_CHARACTERS: Final = 16 * MAX_STORY_TOKENS
 MAX_PAIRS: Final = 66
 """All pairs of twelve people."""
 KEPT_PROMPTS: Final = 2
+KEPT_LEANINGS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Reasoner(Generic[PrefixT]):
         self.method = method
         self._leave_out_sensitive = leave_out_sensitive
         self._calibrations = calibrations
+        self._leanings: OrderedDict[str, Calibration] = OrderedDict()
         self._prompts: OrderedDict[str, PrefixT] = OrderedDict()
 
     @property
@@ -120,7 +125,7 @@ class Reasoner(Generic[PrefixT]):
         clock.lap("story")
         try:
             # 4. Score every label for every pair
-            scores = pair_scores(self.model, story.prefix, pairs, labels, self.method)
+            scores = pair_scores(self.model, story.prefix, pairs, judged.labels, self.method)
             logprobs = label_logprobs(scores, labels, calibration)
             clock.lap("score")
             relations = [
@@ -138,7 +143,7 @@ class Reasoner(Generic[PrefixT]):
                 clock.lap("roles")
             # 7. Explain what is decided
             if request.explain:
-                self._explain(story, relations, labels)
+                self._explain(story, relations, judged.labels, calibration)
                 clock.lap("explain")
         finally:
             self.model.release(story.prefix)
@@ -150,7 +155,7 @@ class Reasoner(Generic[PrefixT]):
             model=self.model.name,
             method=method_name(self.method_told, calibration),
             warnings=[
-                *([] if calibration else [f"no calibration for taxonomy {taxonomy.name!r}: raw probabilities"]),
+                *_warned_of_calibration(taxonomy.name, calibration),
                 *_warned_of_coverage(request.coverage, calibration),
                 *_warned_of_instructions(story.left_out),
                 *([f"left out as sensitive: {', '.join(left_out)}"] if left_out else []),
@@ -165,10 +170,13 @@ class Reasoner(Generic[PrefixT]):
         return fuse(self.model, sentences)
 
     def chosen(self, taxonomy: Taxonomy, asked: ChosenPrompt | None) -> tuple[Prompt, Calibration | None]:
-        """The prompt asked for, or the shipped one, and the calibration that serves this model with it."""
+        """The prompt asked for, or the shipped one, and the calibration that serves this model with it.
+
+        Where none was fitted, the model's leaning on neutral stories; None of a server, where these would cost.
+        """
         if asked is None:
             prompt = prompt_for(taxonomy)
-            return prompt, self.calibration(prompt)
+            return prompt, self._calibration(prompt, taxonomy)
         texts = {segment: getattr(asked, segment) for segment in SEGMENTS}
         lost = [label.name for label in taxonomy.labels if label.name not in asked.context]
         if lost:
@@ -177,8 +185,9 @@ class Reasoner(Generic[PrefixT]):
             )
         prompt = Prompt(name=asked.name, taxonomy=taxonomy.name, **texts)
         fitted = asked.calibration
-        if fitted is None or (fitted.model, fitted.method) != (self.model.name, self.method):
-            return prompt, self.calibration(prompt)
+        asked_like = self.model.name, fitted_method(taxonomy.labels, self.method)
+        if fitted is None or (fitted.model, fitted.method) != asked_like:
+            return prompt, self._calibration(prompt, taxonomy)
         return prompt, Calibration(
             fitted.log_prior, fitted.temperature, fitted.n_stories, fitted.source, "", fitted.held_out
         )
@@ -189,12 +198,23 @@ class Reasoner(Generic[PrefixT]):
         labels = [label.name for label in taxonomy.labels]
         read = self._read_story(story, labels, self.read_prompt(prompt or prompt_for(taxonomy)))
         try:
-            return np.asarray(pair_scores(self.model, read.prefix, [pair], labels, self.method)[0])
+            return np.asarray(pair_scores(self.model, read.prefix, [pair], taxonomy.labels, self.method)[0])
         finally:
             self.model.release(read.prefix)
 
-    def calibration(self, prompt: Prompt) -> Calibration | None:
-        return self._calibrations.get(calibration_key(self.model.name, prompt.identity, self.method))
+    def _calibration(self, prompt: Prompt, taxonomy: Taxonomy) -> Calibration | None:
+        key = calibration_key(self.model.name, prompt.identity, fitted_method(taxonomy.labels, self.method))
+        if key in self._calibrations:
+            return self._calibrations[key]
+        if self.model.label_method is not None:
+            return None
+        if key not in self._leanings:
+            read = self.read_prompt(prompt)
+            while len(self._leanings) >= KEPT_LEANINGS:
+                self._leanings.popitem(last=False)
+            self._leanings[key] = neutral_prior(self.model, read, taxonomy.labels, self.method)
+        self._leanings.move_to_end(key)
+        return self._leanings[key]
 
     def read_prompt(self, prompt: Prompt) -> PrefixT:
         """The prompt's prefix; the last ``KEPT_PROMPTS`` stay read, built-in ones are kept over restarts too."""
@@ -246,7 +266,13 @@ class Reasoner(Generic[PrefixT]):
             order = relation.pair if p >= 0.5 else relation.pair[::-1]
             relation.roles = Roles(people=dict(zip(two, order, strict=True)), probability=max(p, 1 - p))
 
-    def _explain(self, story: _Story[PrefixT], relations: list[Relation], labels: Sequence[str]) -> None:
+    def _explain(
+        self,
+        story: _Story[PrefixT],
+        relations: list[Relation],
+        labels: Sequence[Label],
+        calibration: Calibration | None,
+    ) -> None:
         texts = explain(
             self.model,
             story.prefix,
@@ -258,13 +284,14 @@ class Reasoner(Generic[PrefixT]):
             relation.explanation = text
         # Evidence costs one question per sentence, so only the surest pair has it.
         surest = max(relations, key=lambda relation: relation.probabilities[relation.label])
+        names = [label.name for label in labels]
+
+        def logprob(seen: PrefixT) -> float:
+            scores = pair_scores(self.model, seen, [surest.pair], labels, self.method)
+            return float(label_logprobs(scores, names, calibration)[0, names.index(surest.label)])
+
         surest.evidence = evidence(
-            self.model,
-            story.prefix,
-            sentences=story.sentences,
-            pair=surest.pair,
-            label=surest.label,
-            labels=labels,
+            self.model, story.prefix, sentences=story.sentences, pair=surest.pair, logprob=logprob
         )
 
 
@@ -313,6 +340,14 @@ def _group(pairs: Sequence[Pair], logprobs: LogProbs, labels: Sequence[str], tax
         fired=[FiredRule(rule=f.rule.name, weight=f.rule.weight, pairs=list(f.pairs)) for f in joint.fired],
         method=joint.method,
     )
+
+
+def _warned_of_calibration(taxonomy: str, calibration: Calibration | None) -> list[str]:
+    if calibration is None:
+        return [f"no calibration for taxonomy {taxonomy!r}: raw probabilities"]
+    if calibration.source == NEUTRAL:
+        return [f"no calibration for taxonomy {taxonomy!r}: labels in order, but their probabilities only roughly true"]
+    return []
 
 
 def _warned_of_instructions(left_out: int) -> list[str]:

@@ -100,6 +100,11 @@ def question(first: str, second: str) -> str:
     return f"Relation of <{first}> and <{second}>:"
 
 
+def claim(first: str, second: str) -> str:
+    """What a label's phrases end."""
+    return f"{question(first, second)} they are"
+
+
 def symbols_in(story: str) -> list[str]:
     """People of a story, ``<P1>`` as ``P1``, each once, by number."""
     return sorted(set(re.findall(r"<(P[1-9][0-9]{0,2})>", story)), key=lambda symbol: int(symbol[1:]))

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-Method = Literal["label words", "letter codes", "both"]
+Method = Literal["phrases", "label words", "letter codes"]
 """How a language model is asked for the probability of a label; see ``scoring``."""
 
 Symbol = Annotated[str, Field(pattern=r"^P[1-9][0-9]{0,2}$", examples=["P1"])]
 
 
 RoleName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w '-]+$")]
+Phrase = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^\w([\w '/-]*\w)?$")]
 
 
 class Label(BaseModel):
@@ -33,6 +34,12 @@ class Label(BaseModel):
     roles: tuple[RoleName, RoleName] | None = Field(
         None, description="who the two are in a directed relation; read off a name like host-guest if left out"
     )
+    phrases: list[Phrase] = Field(
+        default_factory=list,
+        max_length=8,
+        description="ways to end the sentence 'they are' of two people; the roles, else the name, if left out",
+        examples=[["a couple", "lovers", "married"]],
+    )
 
     @model_validator(mode="after")
     def _directed_labels_have_roles(self) -> "Label":
@@ -51,9 +58,15 @@ class Label(BaseModel):
             raise ValueError(f"label {self.name!r}: its roles are both {self.roles[0]!r}; they must differ")
         return self
 
+    @model_validator(mode="after")
+    def _said_by_at_least_one_phrase(self) -> "Label":
+        if not self.phrases:
+            self.phrases = [" and ".join(self.roles) if self.roles else self.name]
+        return self
+
 
 class Taxonomy(BaseModel):
-    """The relations to choose from: between 2 and 26 labels with distinct names."""
+    """The relations to choose from: between 2 and 26 labels with distinct names and phrases."""
 
     name: str = Field(min_length=1, max_length=60)
     labels: list[Label] = Field(min_length=2, max_length=26)
@@ -64,6 +77,14 @@ class Taxonomy(BaseModel):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"labels: {', '.join(twice)} stands there more than once; names must be distinct")
+        return self
+
+    @model_validator(mode="after")
+    def _no_phrase_says_two_labels(self) -> "Taxonomy":
+        phrases = [phrase.lower() for label in self.labels for phrase in label.phrases]
+        twice = sorted({phrase for phrase in phrases if phrases.count(phrase) > 1})
+        if twice:
+            raise ValueError(f"phrases: {', '.join(twice)} stands there more than once; phrases must be distinct")
         return self
 
 
@@ -111,7 +132,7 @@ class FittedCalibration(BaseModel):
     temperature: float = Field(gt=0, description="that log-probabilities are divided by; above 1 makes unsure")
     n_stories: int
     source: str
-    method: Method = Field("label words", description="of scoring; numbers found otherwise are not served by it")
+    method: str = Field("label words", description="of scoring; numbers found otherwise are not served by it")
     held_out: list[Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=list, description="probability of each right label by what was fitted to other stories"
     )

@@ -13,6 +13,7 @@ from services.reasoning.llm import LogProbs, PrefixT
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import prompt_for
 from services.reasoning.schemas import LabelledStory, Taxonomy
+from services.reasoning.scoring import fitted_method
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def score_stories(
     reasoner: Reasoner[PrefixT], stories: Sequence[LabelledStory], taxonomy: Taxonomy, cache_dir: Path
 ) -> Iterator[ScoredStory]:
     """The stories' scores in order. The file's name tells model, prompt and method, so it never serves another."""
-    about = f"{reasoner.model.name} {prompt_for(taxonomy).identity} {reasoner.method_told}"
+    method = f"{reasoner.method_told} {fitted_method(taxonomy.labels, reasoner.method)}"
+    about = f"{reasoner.model.name} {prompt_for(taxonomy).identity} {method}"
     path = cache_dir / "scores" / f"{hashlib.sha256(about.encode()).hexdigest()[:24]}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _read(path)

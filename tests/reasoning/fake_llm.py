@@ -7,6 +7,7 @@ import numpy as np
 
 from services.reasoning.calibration import log_softmax
 from services.reasoning.llm import ChatFrame, Control, LogProbs
+from services.reasoning.taxonomy import builtin_taxonomies
 
 _LISTED = "Options: "
 FRAME = ChatFrame(Control("[system]"), Control("[user]"), Control("[answer]"))
@@ -74,25 +75,24 @@ class FakeModel:
         meant = self._meant(prefix, labels)
         return np.array([self._scores(prefix.visible, question, meant) for question in questions])
 
-    def _meant(self, prefix: FakePrefix, answers: Sequence[str]) -> list[str]:
-        """What letters stand for in the list read last; other answers stand for themselves."""
+    def _meant(self, prefix: FakePrefix, answers: Sequence[str]) -> list[set[str]]:
+        """Labels that each answer may stand for: letters by the list read last, phrases by the built-in taxonomies."""
         last = prefix.pieces[-1]
-        if not last.startswith(_LISTED):
-            return list(answers)
-        listed = dict(item.split(" ", 1) for item in last.removeprefix(_LISTED).removesuffix(".").split(", "))
-        return [listed[answer] for answer in answers]
+        if last.startswith(_LISTED):
+            listed = dict(item.split(" ", 1) for item in last.removeprefix(_LISTED).removesuffix(".").split(", "))
+            return [{listed[answer]} for answer in answers]
+        labels = [label for taxonomy in builtin_taxonomies().values() for label in taxonomy.labels]
+        return [{answer} | {label.name for label in labels if answer in label.phrases} for answer in answers]
 
-    def _scores(self, story: str, question: str, labels: Sequence[str]) -> LogProbs:
-        scores = np.zeros(len(labels))
-        for word, label in self.cues.items():
-            if label in labels:
-                scores[labels.index(label)] += story.count(word)
-        if self.favourite in labels:
-            scores[labels.index(self.favourite)] += 3.0
+    def _scores(self, story: str, question: str, meant: Sequence[set[str]]) -> LogProbs:
         first_named = question.partition("<")[2].partition(">")[0]
-        if self.first_named_bonus.get(first_named) in labels:
-            scores[labels.index(self.first_named_bonus[first_named])] += 2.0
-        return log_softmax(scores)
+        weights = {self.favourite: 3.0} if self.favourite else {}
+        if first_named in self.first_named_bonus:
+            liked = self.first_named_bonus[first_named]
+            weights[liked] = weights.get(liked, 0.0) + 2.0
+        for word, label in self.cues.items():
+            weights[label] = weights.get(label, 0.0) + story.count(word)
+        return log_softmax(np.array([sum(weights.get(label, 0.0) for label in labels) for labels in meant]))
 
     def generate(
         self, prefix: FakePrefix, beginnings: Sequence[str], max_new_tokens: int, is_complete: Callable[[str], bool]

@@ -6,7 +6,8 @@ from services.reasoning.conformal import label_set, threshold
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import builtin_prompts
 from services.reasoning.schemas import RelationsRequest
-from services.reasoning.scoring import DEFAULT_METHOD
+from services.reasoning.scoring import DEFAULT_METHOD, fitted_method
+from services.reasoning.taxonomy import builtin_taxonomies
 from tests.reasoning.fake_llm import FakeModel
 
 LABELS = ["a", "b", "c", "d"]
@@ -51,7 +52,8 @@ def test_a_request_for_coverage_is_answered_or_warned_of():
     question = RelationsRequest(story="<P1> and <P2> kiss.", explain=False, coverage=0.5)
     prior = dict.fromkeys(("friends", "family", "couple", "professional", "commercial", "no-relation"), 0.0)
     fitted = Calibration(prior, 1.0, 3, "s", "", held_out=[0.1, 0.3, 0.5])
-    key = calibration_key(model.name, prompt.identity, DEFAULT_METHOD)
+    method = fitted_method(builtin_taxonomies()["pisc"].labels, DEFAULT_METHOD)
+    key = calibration_key(model.name, prompt.identity, method)
     answer = Reasoner(model, {key: fitted}).relate(question, lambda: None)
     assert answer.relations[0].label_set == ["couple"] and answer.warnings == []
     few = Reasoner(model, {key: fitted}).relate(question.model_copy(update={"coverage": 0.9}), lambda: None)

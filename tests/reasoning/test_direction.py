@@ -46,7 +46,7 @@ def test_a_directed_relation_tells_who_is_who_and_a_symmetric_one_does_not():
     (relation,) = Reasoner(model, {}).relate(question, lambda: None).relations
     assert relation.label == "teacher-student" and relation.roles is not None
     assert relation.roles.people == {"teacher": "P2", "student": "P1"} and relation.roles.probability > 0.5
-    (friends,) = Reasoner(FakeModel(favourite="friends"), {}).relate(question, lambda: None).relations
+    (friends,) = Reasoner(FakeModel(cues={"blackboard": "friends"}), {}).relate(question, lambda: None).relations
     assert friends.roles is None
 
 

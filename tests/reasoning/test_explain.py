@@ -2,7 +2,7 @@ import pytest
 
 from services.reasoning.explain import clean_explanation, evidence, explain
 from services.reasoning.prompt import split_sentences, story_pieces
-from tests.reasoning.fake_llm import FakeModel
+from tests.reasoning.fake_llm import FakeModel, FakePrefix
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,12 @@ def test_the_sentence_that_carries_the_label_weighs_most():
     model = FakeModel(cues={"kiss": "couple", "dog": "friends"})
     sentences = split_sentences("<P1> stands by <P2>. They kiss at the gate. A dog sleeps.")
     story = model.read([*story_pieces(sentences), model.chat_frame.before_answer])
-    found = evidence(
-        model, story, sentences=sentences, pair=("P1", "P2"), label="couple", labels=["couple", "friends", "family"]
-    )
+    answers = ["couple", "friends", "family"]
+
+    def logprob(seen: FakePrefix) -> float:
+        return float(model.label_logprobs(seen, ["Relation of <P1> and <P2>:"], answers)[0, 0])
+
+    found = evidence(model, story, sentences=sentences, pair=("P1", "P2"), logprob=logprob)
     assert found[0].sentence == "They kiss at the gate." and found[0].weight > 0
     assert found[-1].sentence == "A dog sleeps." and found[-1].weight < 0
     assert model.alive == [story]
@@ -76,5 +79,5 @@ def test_a_long_story_costs_no_more_questions_than_the_limit_and_keeps_the_pair(
     model = FakeModel()
     sentences = [f"Sentence {n} tells of a tree." for n in range(9)] + ["<P1> waves to <P2>."]
     story = model.read([*story_pieces(sentences), model.chat_frame.before_answer])
-    found = evidence(model, story, sentences=sentences, pair=("P1", "P2"), label="a", labels=["a", "b"])
+    found = evidence(model, story, sentences=sentences, pair=("P1", "P2"), logprob=lambda seen: 0.0)
     assert len(found) == 6 and "<P1> waves to <P2>." in [item.sentence for item in found]

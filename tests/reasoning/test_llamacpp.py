@@ -11,6 +11,8 @@ from services.reasoning.explain import MAX_NEW_TOKENS
 from services.reasoning.llamacpp import CACHE_CELLS, GROUP, LlamaCppModel
 from services.reasoning.llm import MAX_PROMPT_TOKENS
 from services.reasoning.pipeline import KEPT_PROMPTS, MAX_STORY_TOKENS
+from services.reasoning.prompt import claim
+from services.reasoning.schemas import Label
 from services.reasoning.scoring import ways
 
 LABELS = ["friends", "couple", "band members", "band leaders"]
@@ -81,8 +83,9 @@ def test_a_damaged_kept_prompt_is_read_anew(small_model_path: Path, tmp_path: Pa
 
 
 def test_what_one_request_may_need_fits_into_the_memory(small_model: LlamaCppModel):
-    answer = small_model.count_tokens("Relation of <P999> and <P998>: " + "x" * 60 + ".") + MAX_NEW_TOKENS
-    letters = max(small_model.count_tokens(way.lead) for way in ways(["x" * 60] * 26, "letter codes"))
+    labels = [Label(name="x" * 60, definition="x")] * 26
+    answer = small_model.count_tokens(claim("P999", "P998") + " " + "x" * 60 + ".") + MAX_NEW_TOKENS
+    letters = max(small_model.count_tokens(way.lead) for way in ways(labels, "letter codes"))
     frame = 64  # chat template, delimiters, tokens that the cuts between sentences add
     most = KEPT_PROMPTS * MAX_PROMPT_TOKENS + MAX_STORY_TOKENS + letters + GROUP * answer + frame
     assert most <= CACHE_CELLS

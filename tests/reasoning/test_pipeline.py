@@ -3,14 +3,28 @@ import pytest
 
 from services.common.errors import ProblemError
 from services.reasoning.calibration import Calibration, calibration_key
+from services.reasoning.neutral import STORIES as NEUTRAL_STORIES
 from services.reasoning.pipeline import MAX_STORY_TOKENS, Reasoner
-from services.reasoning.prompt import builtin_prompts
+from services.reasoning.prompt import Prompt, builtin_prompts
 from services.reasoning.schemas import Label, RelationsRequest, Taxonomy
-from services.reasoning.scoring import DEFAULT_METHOD
+from services.reasoning.scoring import DEFAULT_METHOD, fitted_method
+from services.reasoning.taxonomy import builtin_taxonomies
 from tests.reasoning.fake_llm import FakeModel
 
 STORY = "<P1> and <P2> kiss under a tree. <P3> pays <P1> for a balloon and pays again."
 CUES = {"kiss": "couple", "pays": "commercial"}
+
+
+LEVEL = Calibration(
+    dict.fromkeys(("friends", "family", "couple", "professional", "commercial", "no-relation"), 0.0), 1.0, 60, "s", ""
+)
+"""Takes nothing off."""
+
+
+def key_of(prompt: Prompt) -> str:
+    """Under which the fake model's calibration for PISC stands."""
+    labels = builtin_taxonomies()["pisc"].labels
+    return calibration_key(FakeModel().name, prompt.identity, fitted_method(labels, DEFAULT_METHOD))
 
 
 def check() -> None:
@@ -44,7 +58,7 @@ def test_it_does_not_matter_who_is_named_first():
 
 def test_prompt_and_story_are_read_once_for_all_pairs_and_requests():
     model = FakeModel()
-    reasoner = Reasoner(model, {})
+    reasoner = Reasoner(model, {key_of(builtin_prompts()["pisc"]): LEVEL})
     for _ in range(2):
         reasoner.relate(RelationsRequest(story=STORY), check)
     assert [model.reads.count(piece) for piece in builtin_prompts()["pisc"].pieces] == [1, 1, 1, 1]
@@ -62,20 +76,32 @@ def test_the_shipped_calibration_removes_the_models_favourite():
     prompt = builtin_prompts()["pisc"]
     prior = dict.fromkeys(("friends", "couple", "professional", "commercial", "no-relation"), 0.0)
     calibration = Calibration(prior | {"family": 3.0}, 1.0, 60, "stories", "5a")
-    raw = Reasoner(model, {}).relate(RelationsRequest(story=STORY), check)
-    calibrated = Reasoner(model, {calibration_key(model.name, prompt.identity, DEFAULT_METHOD): calibration}).relate(
-        RelationsRequest(story=STORY), check
-    )
-    assert raw.relations[0].label == "family" and raw.warnings
+    question = RelationsRequest(story=STORY)
+    calibrated = Reasoner(model, {key_of(prompt): calibration}).relate(question, check)
+    without = Reasoner(model, {key_of(prompt): LEVEL}).relate(question, check)
+    assert without.relations[0].label == "family"
     assert calibrated.relations[0].label == "commercial" and not calibrated.warnings
     assert "prior over 60 stories" in calibrated.method and calibrated.prompt == prompt.identity
 
 
-def test_an_own_taxonomy_is_judged_without_a_prior_and_says_so():
+def test_of_an_own_taxonomy_the_models_favourite_is_found_with_neutral_stories_once():
     labels = [Label(name=name, definition=f"They {name}.") for name in ("commercial", "other")]
-    answer = relate(FakeModel(cues=CUES), taxonomy=Taxonomy(name="shop", labels=labels))
-    assert set(answer.relations[0].probabilities) == {"commercial", "other"}
-    assert "no prior" in answer.method and "shop" in answer.warnings[0]
+    question = RelationsRequest(story=STORY, taxonomy=Taxonomy(name="shop", labels=labels), explain=False)
+    model = FakeModel(cues=CUES, favourite="other")
+    reasoner = Reasoner(model, {})
+    answers = [reasoner.relate(question, check) for _ in range(2)]
+    for answer in answers:
+        assert set(answer.relations[0].probabilities) == {"commercial", "other"}
+        assert answer.relations[0].label == "commercial"
+        assert "12 neutral stories" in answer.method and "shop" in answer.warnings[0]
+    assert model.reads.count(NEUTRAL_STORIES[0]) == 1
+
+
+def test_a_server_is_asked_no_questions_of_which_nobody_told_it():
+    model = FakeModel(cues=CUES, favourite="family", label_method="letter codes by the server")
+    answer = Reasoner(model, {}, method="label words").relate(RelationsRequest(story=STORY, explain=False), check)
+    assert answer.relations[0].label == "family" and "no prior" in answer.method and "raw" in answer.warnings[0]
+    assert not set(NEUTRAL_STORIES) & set(model.reads)
 
 
 @pytest.mark.parametrize("who", ["caller", "operator"])
@@ -98,11 +124,7 @@ def test_sensitive_labels_are_left_out_when_caller_or_operator_says_so(taxonomy:
 def test_a_calibration_serves_what_is_left_of_its_labels():
     prompt = builtin_prompts()["pisc"]
     prior = dict.fromkeys(("friends", "family", "couple", "professional", "commercial", "no-relation"), -1.0)
-    calibrations = {
-        calibration_key("fake@0", prompt.identity, DEFAULT_METHOD): Calibration(
-            prior | {"friends": 0.0}, 1.0, 9, "s", ""
-        )
-    }
+    calibrations = {key_of(prompt): Calibration(prior | {"friends": 0.0}, 1.0, 9, "s", "")}
     model = FakeModel(cues={"kiss": "couple"}, favourite="friends")
     answer = Reasoner(model, calibrations).relate(RelationsRequest(story=STORY, leave_out_sensitive=True), check)
     assert len(answer.relations[0].probabilities) == 5 and "mean log-prior" in answer.method
@@ -133,7 +155,8 @@ def test_a_story_that_gives_orders_is_text_between_delimiters():
     model = FakeModel(cues=CUES)
     probabilities = relate(model, story=orders).relations[0].probabilities
     assert sum(probabilities.values()) == pytest.approx(1)
-    assert "".join(model.reads).split("[user]")[1].count('"""') == 2
+    told = "".join(model.reads[model.reads.index("[user]") + 1 :])
+    assert told.count('"""') == 2 * (len(NEUTRAL_STORIES) + 1)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 import numpy as np
 import pytest
 
-from services.reasoning.schemas import Method
-from services.reasoning.scoring import METHODS, pair_scores, ways
+from services.reasoning.schemas import Label, Method
+from services.reasoning.scoring import METHODS, fitted_method, pair_scores, ways
 from tests.reasoning.fake_llm import FakeModel, FakePrefix
 
-LABELS = ["friends", "family", "couple"]
+LABELS = [
+    Label(name="friends", definition="x", phrases=["friends", "buddies"]),
+    Label(name="family", definition="x"),
+    Label(name="couple", definition="x", phrases=["a couple", "lovers", "married"]),
+]
 
 
 class LikesPlaces(FakeModel):
@@ -22,13 +26,13 @@ def scores(model: FakeModel, method: Method, story: str = "<P1> and <P2> kiss") 
 
 def test_each_label_has_its_own_letter_in_both_orders():
     forwards, backwards = ways(LABELS, "letter codes")
-    assert forwards.lead == "Options: A friends, B family, C couple." and forwards.answers == ("A", "B", "C")
-    assert backwards.lead == "Options: A couple, B family, C friends." and backwards.answers == ("C", "B", "A")
+    assert forwards.lead == "Options: A friends, B family, C couple." and forwards.answers == ["A", "B", "C"]
+    assert backwards.lead == "Options: A couple, B family, C friends." and backwards.answers == ["C", "B", "A"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_finds_the_label_that_the_story_speaks_for(method: Method):
-    assert LABELS[scores(FakeModel(cues={"kiss": "couple"}), method).argmax()] == "couple"
+    assert LABELS[scores(FakeModel(cues={"kiss": "couple"}), method).argmax()].name == "couple"
 
 
 def test_a_liking_for_a_place_of_the_list_is_averaged_out():
@@ -36,11 +40,19 @@ def test_a_liking_for_a_place_of_the_list_is_averaged_out():
     assert found == pytest.approx(np.full(3, found[0]))
 
 
-def test_both_is_the_mean_of_words_and_letters():
-    model = LikesPlaces(cues={"kiss": "couple"}, favourite="family")
-    words, letters, both = (scores(model, method) for method in ("label words", "letter codes", "both"))
-    assert both == pytest.approx((words + letters) / 2)
-    assert np.abs(words - letters).max() > 0
+def test_a_label_has_the_mean_of_its_phrases():
+    class ByLength(FakeModel):
+        def label_logprobs(self, prefix: FakePrefix, questions, labels):
+            assert all(question.endswith("they are") for question in questions)
+            return np.array([[-float(len(answer)) for answer in labels] for _ in questions])
+
+    assert scores(ByLength(), "phrases") == pytest.approx([-7, -6, -(8 + 6 + 7) / 3])
+
+
+def test_a_calibration_is_known_by_the_very_phrases_it_was_fitted_to():
+    other = [*LABELS[:2], LABELS[2].model_copy(update={"phrases": ["a couple", "lovers"]})]
+    assert fitted_method(LABELS, "phrases") == fitted_method(LABELS, "phrases") != fitted_method(other, "phrases")
+    assert fitted_method(LABELS, "letter codes") == fitted_method(other, "letter codes") == "letter codes"
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -59,3 +59,30 @@ def test_a_builtin_name_cannot_be_taken():
 def test_one_label_too_many_and_the_same_twice_are_refused(names: tuple[str, ...]):
     with pytest.raises(ValidationError):
         own(*names)
+
+
+def test_a_label_is_said_by_its_phrases_else_by_its_roles_else_by_its_name():
+    given = Label(
+        name="host-guest", definition="x", symmetric=False, phrases=["host and guest", "a host and a visitor"]
+    )
+    assert given.phrases == ["host and guest", "a host and a visitor"]
+    assert Label(name="host-guest", definition="x", symmetric=False).phrases == ["host and guest"]
+    assert Label(name="neighbours", definition="x").phrases == ["neighbours"]
+
+
+@pytest.mark.parametrize("phrase", ["", "two\nlines", "friends.", '"friends"', " friends", "<P1>", "x" * 61])
+def test_a_phrase_that_is_not_plain_words_is_refused(phrase: str):
+    with pytest.raises(ValidationError, match="phrases"):
+        Label(name="friends", definition="x", phrases=[phrase])
+
+
+def test_one_phrase_cannot_say_two_labels():
+    labels = [Label(name="mates", definition="x", phrases=["mates", "Pals"]), Label(name="pals", definition="y")]
+    with pytest.raises(ValidationError, match="pals stands there more than once"):
+        Taxonomy(name="own", labels=labels)
+
+
+@pytest.mark.parametrize("taxonomy", ["pisc", "pipa"])
+def test_a_couple_is_said_without_telling_their_genders(taxonomy: str):
+    (couple,) = [label for label in builtin_taxonomies()[taxonomy].labels if label.sensitive]
+    assert not {"husband", "wife"} & set(" ".join(couple.phrases).split())

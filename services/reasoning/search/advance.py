@@ -18,6 +18,7 @@ from services.reasoning.schemas import (
     SearchQuestion,
     SearchRequest,
 )
+from services.reasoning.scoring import fitted_method
 from services.reasoning.search.estimate import estimate
 from services.reasoning.search.events import EVENT, Event
 from services.reasoning.search.outcome import Outcome, outcome
@@ -32,7 +33,7 @@ from services.reasoning.taxonomy import find_taxonomy
 def prepare(model: LanguageModel[Any], question: SearchQuestion, method: Method) -> SearchEstimate:
     """What the search will cost at most. Raises ``invalid_request``, ``taxonomy_invalid`` where it cannot be run."""
     search = _search(model, question, method, [])
-    return estimate(model, search.pools, search.split, question.options, labels=search.labels, method=method)
+    return estimate(model, search.pools, search.split, question.options, labels=search.taxonomy.labels, method=method)
 
 
 def advance(model: LanguageModel[Any], request: SearchRequest, method: Method, check: Check) -> SearchProgress:
@@ -53,7 +54,7 @@ def advance(model: LanguageModel[Any], request: SearchRequest, method: Method, c
         best_loss=min((event.loss for event in ledger.validated), default=None),
         outcome=result.model_dump(mode="json") if result else None,
         report=report_html(result, [*past, *new]) if result else None,
-        prompt=_prompt(result, method) if result else None,
+        prompt=_prompt(result, fitted_method(search.taxonomy.labels, method)) if result else None,
     )
 
 
@@ -87,13 +88,13 @@ def _events(told: list[dict[str, Any]]) -> list[Event]:
         raise ProblemError("invalid_request", f"events: {error.errors()[0]['msg']}", param="events") from None
 
 
-def _prompt(result: Outcome, method: Method) -> ChosenPrompt:
+def _prompt(result: Outcome, method: str) -> ChosenPrompt:
     return ChosenPrompt(
         name=result.taxonomy, calibration=fitted(result.calibration, result.model, method), **result.best.segments
     )
 
 
-def fitted(calibration: Calibration, model: str, method: Method) -> FittedCalibration:
+def fitted(calibration: Calibration, model: str, method: str) -> FittedCalibration:
     """As the API shows it."""
     return FittedCalibration(
         model=model,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from services.reasoning.llm import LanguageModel
-from services.reasoning.schemas import LabelledStory, Method, SearchEstimate, SearchOptions
+from services.reasoning.schemas import Label, LabelledStory, Method, SearchEstimate, SearchOptions
 from services.reasoning.scoring import ways
 from services.reasoning.search.halving import rungs, survivors
 from services.reasoning.search.pools import Pools
@@ -19,7 +19,7 @@ def estimate(
     split: Split,
     options: SearchOptions,
     *,
-    labels: Sequence[str],
+    labels: Sequence[Label],
     method: Method,
 ) -> SearchEstimate:
     """From the mean lengths of the pools' texts and of the stories."""
@@ -60,7 +60,7 @@ def _story_tokens(model: LanguageModel[Any], stories: Sequence[LabelledStory]) -
     return float(np.mean([model.count_tokens(story.story) for story in stories]))
 
 
-def _asked_tokens(model: LanguageModel[Any], labels: Sequence[str], method: Method) -> int:
+def _asked_tokens(model: LanguageModel[Any], labels: Sequence[Label], method: Method) -> int:
     """Of all that is asked about a pair."""
     texts = [text for way in ways(labels, method) for text in (way.lead, *way.questions(("P1", "P2")))]
     return sum(model.count_tokens(text) for text in texts)

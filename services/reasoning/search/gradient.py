@@ -15,7 +15,7 @@ from torch import Tensor
 from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import Control, LogProbs
 from services.reasoning.prompt import SEGMENTS, story_pieces
-from services.reasoning.schemas import LabelledStory, Method, Taxonomy
+from services.reasoning.schemas import Label, LabelledStory, Method, Taxonomy
 from services.reasoning.scoring import ways
 from services.reasoning.search.pools import Choice, Pools
 from services.reasoning.transformers_lm import TorchPrefix, TransformersModel
@@ -42,11 +42,10 @@ def loss_changes(
     before = model.tokens_read
     _, layers = model.forward(embedded[None], (), 0, [0])
     leaves = tuple((keys.detach().requires_grad_(), values.detach().requires_grad_()) for keys, values in layers)
-    labels = [label.name for label in taxonomy.labels]
     for story, weight in zip(stories, weights, strict=True):
         model.on_step()
         _story_scores(
-            model, TorchPrefix((len(embedded),), leaves), story, labels=labels, method=method, weight=weight
+            model, TorchPrefix((len(embedded),), leaves), story, labels=taxonomy.labels, method=method, weight=weight
         ).backward()  # type: ignore[no-untyped-call]
     model.on_step()
     torch.autograd.backward(
@@ -68,29 +67,28 @@ def _story_scores(
     prompt: TorchPrefix,
     story: LabelledStory,
     *,
-    labels: Sequence[str],
+    labels: Sequence[Label],
     method: Method,
     weight: NDArray,  # type: ignore[type-arg]
 ) -> Tensor:
-    """The story's scores, weighted and summed; mean over methods and orders as the service takes it."""
+    """The story's scores, weighted and summed; mean over ways and orders as the service takes it."""
     pieces: list[str | Control] = [
-        *story_pieces(sentences_told(story.story, labels)[0]),
+        *story_pieces(sentences_told(story.story, [label.name for label in labels])[0]),
         model.chat_frame.before_answer,
     ]
     tokens = [token for piece in pieces for token in model.tokens(piece)]
     _, layers = model.forward(model.embed(tokens)[None], prompt.layers, prompt.n_tokens, [0])
     read = TorchPrefix((prompt.n_tokens + len(tokens),), layers)
-    by_method: dict[bool, list[Tensor]] = {}
+    by_way: list[Tensor] = []
     for way in ways(labels, method):
         after = read
         if way.lead:
             lead = model.tokens(way.lead)
             _, layers = model.forward(model.embed(lead)[None], read.layers, read.n_tokens, [0])
             after = TorchPrefix((read.n_tokens + len(lead),), layers)
-        by_method.setdefault(bool(way.lead), []).extend(
-            model.label_scores(after, way.questions(story.pair), way.answers)
-        )
-    scores = torch.stack([torch.stack(rows).mean(dim=0) for rows in by_method.values()]).mean(dim=0)
+        rows = torch.stack(model.label_scores(after, way.questions(story.pair), way.answers))
+        by_way.append((rows @ torch.tensor(way.weights, dtype=rows.dtype, device=rows.device)).mean(dim=0))
+    scores = torch.stack(by_way).mean(dim=0)
     return (scores * torch.tensor(weight, dtype=scores.dtype, device=scores.device)).sum()
 
 

@@ -93,7 +93,7 @@ class Search(Generic[PrefixT]):
                 "transformers (RACONTEUR_LLM_RUNTIME=transformers), or take ucb, tpe, random or halving",
                 param="proposer",
             )
-        self._model, self._taxonomy, self.method = model, taxonomy, method
+        self._model, self.taxonomy, self.method = model, taxonomy, method
         self.pools, self.split, self.options = pools, split, options
         self.labels = [label.name for label in taxonomy.labels]
         self._reader = StoryReader(model, pools, taxonomy, method)
@@ -221,7 +221,7 @@ class Search(Generic[PrefixT]):
             self.pools,
             current,
             batch,
-            taxonomy=self._taxonomy,
+            taxonomy=self.taxonomy,
             method=self.method,
             weights=weights,
         )

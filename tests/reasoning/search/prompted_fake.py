@@ -29,12 +29,12 @@ class PromptedFake(FakeModel):
         self.alive.append(whole)
         return whole
 
-    def _scores(self, story: str, question: str, labels: Sequence[str]) -> LogProbs:
+    def _scores(self, story: str, question: str, meant: Sequence[set[str]]) -> LogProbs:
         prompt, told = story.split('Story: """')
         rng = np.random.default_rng(list((told + question).encode()))
-        scores = self.noise * rng.normal(size=len(labels))
+        scores = self.noise * rng.normal(size=len(meant))
         strength = 2.0 * sum(word in prompt for word in self.helpful)
         for cue, label in self.cues.items():
-            scores[labels.index(label)] += strength * told.count(cue)
+            scores[meant.index({label})] += strength * told.count(cue)
         self.tokens_read += self.count_tokens(question)
         return scores

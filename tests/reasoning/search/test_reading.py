@@ -15,13 +15,12 @@ CHOICES: list[Choice] = [(0, 0, 0, 0), (0, 0, 0, 2), (0, 1, 0, 2), (2, 1, 1, 0),
 
 def test_scores_with_shared_prefixes_equal_those_of_whole_prompts(tiny_torch: TransformersModel):
     reader = StoryReader(tiny_torch, POOLS, TAXONOMY, DEFAULT_METHOD)
-    labels = [label.name for label in TAXONOMY.labels]
     frame = tiny_torch.chat_frame
     for choice in CHOICES:
         for story in STORIES:
             pieces = [frame.before_system, *POOLS.prompt(choice).pieces, frame.before_user]
             pieces += [*story_pieces(split_sentences(story.story)), frame.before_answer]
-            whole = pair_scores(tiny_torch, tiny_torch.read(pieces), [story.pair], labels, DEFAULT_METHOD)[0]
+            whole = pair_scores(tiny_torch, tiny_torch.read(pieces), [story.pair], TAXONOMY.labels, DEFAULT_METHOD)[0]
             assert np.abs(reader.scores(choice, story) - whole).max() < 1e-4
 
 
@@ -65,9 +64,7 @@ def test_the_service_scores_a_found_prompt_as_the_search_did(tiny_torch: Transfo
     frame = tiny_torch.chat_frame
     read = tiny_torch.read([frame.before_system, *prompt.pieces, frame.before_user])
     story = tiny_torch.read([*story_pieces(split_sentences(STORIES[0].story)), frame.before_answer], read)
-    service = pair_scores(
-        tiny_torch, story, [STORIES[0].pair], [label.name for label in TAXONOMY.labels], DEFAULT_METHOD
-    )[0]
+    service = pair_scores(tiny_torch, story, [STORIES[0].pair], TAXONOMY.labels, DEFAULT_METHOD)[0]
     assert StoryReader(tiny_torch, POOLS, TAXONOMY, DEFAULT_METHOD).scores(choice, STORIES[0]) == pytest.approx(
         service, abs=1e-5
     )
