@@ -121,7 +121,7 @@ class Reasoner(Generic[PrefixT]):
         prompt_prefix = self.read_prompt(prompt)
         clock.lap("prompt")
         # 3. Read the story once for all pairs
-        story = self._read_story(request.story, labels, prompt_prefix)
+        story = self._read_story(request.story, judged.labels, prompt_prefix)
         clock.lap("story")
         try:
             # 4. Score every label for every pair
@@ -195,8 +195,7 @@ class Reasoner(Generic[PrefixT]):
     def scores(self, story: str, pair: Pair, taxonomy: Taxonomy, prompt: Prompt | None = None) -> LogProbs:
         """The model's own scores of one pair, shape (labels,), before calibration."""
         self._check_length(story)
-        labels = [label.name for label in taxonomy.labels]
-        read = self._read_story(story, labels, self.read_prompt(prompt or prompt_for(taxonomy)))
+        read = self._read_story(story, taxonomy.labels, self.read_prompt(prompt or prompt_for(taxonomy)))
         try:
             return np.asarray(pair_scores(self.model, read.prefix, [pair], taxonomy.labels, self.method)[0])
         finally:
@@ -250,7 +249,7 @@ class Reasoner(Generic[PrefixT]):
         if length > limit:
             raise ProblemError("story_too_long", f"story: it has {length} {unit}; the limit is {limit}", param="story")
 
-    def _read_story(self, story: str, labels: Sequence[str], after: PrefixT) -> _Story[PrefixT]:
+    def _read_story(self, story: str, labels: Sequence[Label], after: PrefixT) -> _Story[PrefixT]:
         """The story behind the prompt, up to where the answer begins."""
         sentences, left_out = sentences_told(story, labels)
         prefix = self.model.read([*story_pieces(sentences), self.model.chat_frame.before_answer], after)

@@ -10,14 +10,15 @@ from services.reasoning.instructions import leave_out_instructions
 from services.reasoning.llamacpp import LlamaCppModel
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.prompt import split_sentences
-from services.reasoning.schemas import Label, RelationsRequest, Taxonomy
+from services.reasoning.schemas import RelationsRequest, Taxonomy
+from services.reasoning.taxonomy import builtin_taxonomies
 from tests.reasoning.fake_llm import FakeModel
 
 LINES = (Path(__file__).parent / "adversarial.jsonl").read_text(encoding="utf-8").splitlines()
 ATTACKS = [json.loads(line)["text"] for line in LINES]
 CLEAN = "<P1>, a woman of about 40, hands <P2>, a man of about 30, a loaf over a counter. He holds out a coin (<O1>)."
-LABELS = ("friends", "family", "couple", "commercial", "professional", "no-relation")
-OWN = Taxonomy(name="short", labels=[Label(name=name, definition=f"They are {name}.") for name in LABELS])
+OWN = Taxonomy(name="short", labels=builtin_taxonomies()["pisc"].labels)
+ANSWERS = {answer: label.name for label in OWN.labels for answer in (label.name, *label.phrases)}
 
 
 def distribution(reasoner: Reasoner, story: str) -> np.ndarray:
@@ -34,7 +35,7 @@ def moved(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_instruction_in_a_story_hardly_moves_the_distribution(attack: str, place: str):
     """With a model that believes any label that it reads, in the story."""
-    reasoner = Reasoner(FakeModel(cues={"loaf": "commercial"} | {name: name for name in LABELS[:3]}), {})
+    reasoner = Reasoner(FakeModel(cues={"loaf": "commercial"} | ANSWERS), {})
     story = f"{attack} {CLEAN}" if place == "before" else f"{CLEAN} {attack}"
     assert moved(distribution(reasoner, story), distribution(reasoner, CLEAN)) < 0.1
 
@@ -77,4 +78,4 @@ def test_what_was_left_out_is_told_and_a_story_of_nothing_else_is_refused():
     ],
 )
 def test_what_people_do_stays(sentence: str):
-    assert leave_out_instructions(split_sentences(sentence), LABELS) == (split_sentences(sentence), 0)
+    assert leave_out_instructions(split_sentences(sentence), list(ANSWERS)) == (split_sentences(sentence), 0)

@@ -73,7 +73,7 @@ def _story_scores(
 ) -> Tensor:
     """The story's scores, weighted and summed; mean over ways and orders as the service takes it."""
     pieces: list[str | Control] = [
-        *story_pieces(sentences_told(story.story, [label.name for label in labels])[0]),
+        *story_pieces(sentences_told(story.story, labels)[0]),
         model.chat_frame.before_answer,
     ]
     tokens = [token for piece in pieces for token in model.tokens(piece)]

@@ -29,7 +29,7 @@ class StoryReader(Generic[PrefixT]):
         """The model's log-probabilities of the labels, shape (labels,), exactly as the service finds them."""
         prompt = self._prompt(choice)
         pieces: list[str | Control] = [
-            *story_pieces(sentences_told(story.story, [label.name for label in self._labels])[0]),
+            *story_pieces(sentences_told(story.story, self._labels)[0]),
             self._model.chat_frame.before_answer,
         ]
         read = self._model.read(pieces, prompt)
