@@ -22,6 +22,7 @@ from gateway.store.owners import OwnerStore
 from gateway.taxonomy import labels_by_number
 from services.common.annotations import read_annotations
 from services.common.errors import ProblemError
+from services.common.labelled import check_labelled
 from services.reasoning.schemas import (
     FEWEST_OF_A_LABEL,
     MAX_STORIES,
@@ -106,7 +107,7 @@ async def evaluate(
     class, confusion, negative log-likelihood and calibration error.
     """
     prompt = await active_prompt(prompts, new.taxonomy)
-    photos = await run_in_threadpool(_check_photos, new, mine)
+    photos = await run_in_threadpool(_checked, new, mine)
     told = _told_evaluation(new, photos).model_copy(update={"prompt": prompt and prompt.name})
     question = EvaluationInput(
         stories=new.stories,
@@ -122,15 +123,19 @@ async def evaluate(
     return job
 
 
-def _check_photos(new: NewEvaluation, mine: OwnerStore) -> dict[str, str]:
-    """Image -> file, of those that the annotations name. Raises ``invalid_request``, ``unsupported_media``."""
+def _checked(new: NewEvaluation, mine: OwnerStore) -> dict[str, str]:
+    """Check stories or annotations; image -> file of those that annotations name.
+
+    Raises ``invalid_request``, ``unsupported_media``.
+    """
     if (new.stories is None) == (new.annotations is None):
         raise _wrong("stories, annotations: give one of the two", "stories")
+    labels = labels_by_number(new.taxonomy)
     if new.annotations is None:
         if new.photos is not None:
             raise _wrong("photos: they need annotations, which name their people and labels", "photos")
+        check_labelled(new.stories or [], labels, FEWEST_OF_A_LABEL)
         return {}
-    labels = labels_by_number(new.taxonomy)
     listed = read_annotations(new.annotations, "annotations", labels)
     pairs, fewest = sum(len(photo.pairs) for photo in listed), FEWEST_OF_A_LABEL * len(labels)
     if not fewest <= pairs <= MAX_STORIES:

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from services.common.errors import ProblemError
+from services.common.labelled import check_labelled
 from services.reasoning.evaluation import evaluate
 from services.reasoning.llm import Check
 from services.reasoning.pipeline import Reasoner
 from services.reasoning.schemas import FEWEST_OF_A_LABEL, EvaluationProgress, EvaluationRequest
 from services.reasoning.scoring import method_name
-from services.reasoning.stories import check_labels, in_turns
+from services.reasoning.stories import in_turns
 from services.reasoning.taxonomy import find_taxonomy
 
 
@@ -20,14 +20,8 @@ def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) 
     reasoner.model.on_step = check
     began = time.monotonic()
     taxonomy = find_taxonomy(request.taxonomy)
-    check_labels(request.stories, taxonomy)
-    fewest = FEWEST_OF_A_LABEL * len(taxonomy.labels)
-    if len(request.stories) < fewest:
-        raise ProblemError(
-            "invalid_request",
-            f"stories: there are {len(request.stories)}; {len(taxonomy.labels)} labels need at least {fewest}",
-            param="stories",
-        )
+    labels = [label.name for label in taxonomy.labels]
+    check_labelled(request.stories, labels, FEWEST_OF_A_LABEL)
     stories = in_turns(request.stories, taxonomy)
     prompt, calibration = reasoner.chosen(taxonomy, request.prompt)
     new: dict[str, list[float]] = {}
@@ -37,7 +31,6 @@ def judge_on(reasoner: Reasoner[Any], request: EvaluationRequest, check: Check) 
         if new and time.monotonic() - began >= request.slice_s:
             return EvaluationProgress(scores=new, evaluation=None)
         new[story.id] = [float(score) for score in reasoner.scores(story.story, story.pair, taxonomy, prompt)]
-    labels = [label.name for label in taxonomy.labels]
     known = request.scores | new
     result = evaluate(
         np.array([known[story.id] for story in stories]),

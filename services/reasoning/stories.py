@@ -15,21 +15,6 @@ def stories_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def check_labels(stories: Sequence[LabelledStory], taxonomy: Taxonomy) -> None:
-    """Raise ``invalid_request`` where a label is none of the taxonomy's or two stories share an id."""
-    labels = [label.name for label in taxonomy.labels]
-    seen: set[str] = set()
-    for number, story in enumerate(stories):
-        if story.label not in labels:
-            rule = f"label {story.label!r} is not one of {labels}"
-            raise ProblemError("invalid_request", f"stories.{number}: {rule}", param=f"stories.{number}.label")
-        if story.id in seen:
-            raise ProblemError(
-                "invalid_request", f"stories.{number}: id {story.id!r} stands there twice", param=f"stories.{number}.id"
-            )
-        seen.add(story.id)
-
-
 def in_turns(stories: Sequence[LabelledStory], taxonomy: Taxonomy) -> list[LabelledStory]:
     """The stories in an order in which the labels take turns."""
     labels = [label.name for label in taxonomy.labels]

@@ -142,6 +142,11 @@ TOO_FEW = "\n".join(LINE.format(image="0.jpg", label=n) for n in range(6))
         ({"stories": [STORY]}, "stories", "give one of the two"),
         ({"annotations": None}, "stories", "give one of the two"),
         ({"annotations": None, "stories": [STORY]}, "photos", "need annotations"),
+        (
+            {"annotations": None, "photos": None, "stories": [STORY]},
+            "stories",
+            "there are 1; 6 labels need at least 12",
+        ),
         ({"photos": None}, "photos", "'0.jpg' of the annotations is not among them"),
         ({"photos": {"0.jpg": "nothing"}}, "photos.0.jpg", "does not exist"),
         ({"annotations": "0.jpg 0 0 1 9 1 0 2 9"}, "annotations", "annotations:1: it has 9 columns"),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.common.errors import ProblemError
+from services.common.labelled import check_labelled
 from services.reasoning.calibration import Calibration
 from services.reasoning.llm import Check, LanguageModel
 from services.reasoning.schemas import (
@@ -26,7 +27,6 @@ from services.reasoning.search.pools import Pools, check_pools, pools_for
 from services.reasoning.search.report import report_html
 from services.reasoning.search.run import Search
 from services.reasoning.search.split import split_stories
-from services.reasoning.stories import check_labels
 from services.reasoning.taxonomy import find_taxonomy
 
 
@@ -60,7 +60,7 @@ def advance(model: LanguageModel[Any], request: SearchRequest, method: Method, c
 
 def _search(model: LanguageModel[Any], question: SearchQuestion, method: Method, past: list[Event]) -> Search[Any]:
     taxonomy = find_taxonomy(question.taxonomy)
-    check_labels(question.stories, taxonomy)
+    check_labelled(question.stories, [label.name for label in taxonomy.labels])
     pools = Pools.model_validate(question.pools.model_dump()) if question.pools else pools_for(taxonomy)
     check_pools(pools, taxonomy, [story.story for story in question.stories])
     split = split_stories(question.stories, question.options.seed)
