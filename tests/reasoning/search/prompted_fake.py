@@ -35,6 +35,6 @@ class PromptedFake(FakeModel):
         scores = self.noise * rng.normal(size=len(meant))
         strength = 2.0 * sum(word in prompt for word in self.helpful)
         for cue, label in self.cues.items():
-            scores[meant.index({label})] += strength * told.count(cue)
+            scores[[label in labels for labels in meant]] += strength * told.count(cue)
         self.tokens_read += self.count_tokens(question)
         return scores
