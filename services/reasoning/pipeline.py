@@ -345,7 +345,7 @@ def _warned_of_calibration(taxonomy: str, calibration: Calibration | None) -> li
     if calibration is None:
         return [f"no calibration for taxonomy {taxonomy!r}: raw probabilities"]
     if calibration.source == NEUTRAL:
-        return [f"no calibration for taxonomy {taxonomy!r}: labels in order, but their probabilities only roughly true"]
+        return [f"no calibration for taxonomy {taxonomy!r}: probabilities are rough"]
     return []
 
 
