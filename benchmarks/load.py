@@ -23,7 +23,8 @@ import httpx
 
 from tests.chaos.house import House, house
 from tests.chaos.processes import Process
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 
 Call = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 

@@ -29,7 +29,8 @@ from gateway.store.tables import AUDIT, FILES, JOBS
 from tests.chaos.network import Network
 from tests.chaos.points import environment as at_point
 from tests.chaos.processes import Process
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 from tests.gateway.webhooks.receiver import Receiver, receiving
 
 T = TypeVar("T")

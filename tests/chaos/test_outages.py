@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.chaos.house import House, house, wait_for
 from tests.chaos.network import Network, can_be_cut, network
-from tests.gateway.fakes import wav
+from tests.gateway.made_media import wav
 from tests.gateway.store.conftest import POSTGRES, empty
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]

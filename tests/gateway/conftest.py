@@ -26,7 +26,8 @@ from gateway.jobs.queue import Bell, make_celery
 from gateway.processes import end_group, end_with_parent, free_ports
 from gateway.settings import GatewaySettings
 from gateway.store.database import Database
-from tests.gateway.fakes import CONSENT, Fakes, picture, serve, serve_fakes, wav
+from tests.gateway.fakes import CONSENT, Fakes, serve, serve_fakes
+from tests.gateway.made_media import picture, wav
 from tests.gateway.s3 import BUCKET, S3, serve_s3
 
 T = TypeVar("T")

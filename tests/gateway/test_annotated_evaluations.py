@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import picture, wav
+from tests.gateway.made_media import picture, wav
 from tests.gateway.test_erasure import found, gone
 
 LINE = "{image} 0 0 1 9 1 0 2 9 {label}"

@@ -9,7 +9,8 @@ import pytest
 from gateway.app import build_app
 from gateway.processes import free_ports
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import CONSENT, picture, serve, wav
+from tests.gateway.fakes import CONSENT, serve
+from tests.gateway.made_media import picture, wav
 from tests.gateway.test_erasure import copies
 
 pytestmark = pytest.mark.parametrize("stack", ["bucket"], indirect=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture, wav
+from tests.gateway.made_media import picture, wav
 
 GOOD = {"subject": "Ann Lee", "basis": "written", "reference": "form 12", "given_on": "2026-11-01"}
 

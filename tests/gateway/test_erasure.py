@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from gateway.store.tables import FILES, JOBS
 from tests.gateway.conftest import Stack, on_every_store, wait_for
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 from tests.gateway.test_searches import SEARCH, STORIES
 from tests.gateway.webhooks.receiver import receiving
 

@@ -16,7 +16,8 @@ from services.common.addresses import OpenInternet
 from services.common.errors import ProblemError
 from tests.common.test_addresses import PRIVATE, names
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import CONSENT, picture, serve, wav
+from tests.gateway.fakes import CONSENT, serve
+from tests.gateway.made_media import picture, wav
 
 MAX_BYTES = 100_000
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import Stack, on_every_store
-from tests.gateway.fakes import picture, wav
+from tests.gateway.made_media import picture, wav
 
 pytestmark = on_every_store
 

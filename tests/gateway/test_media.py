@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gateway.media import has_face, sniff
-from tests.gateway.fakes import pictures, soundtrack, wav
+from tests.gateway.made_media import pictures, soundtrack, wav
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import CONSENT, picture, pictures
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, pictures
 
 STORY = (
     "Two people are in the photo. <P1>, a woman of about 30, is on the left. <P2>, a man of about 35, is on the right, "

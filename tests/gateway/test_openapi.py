@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture
+from tests.gateway.made_media import picture
 from tests.gateway.test_prompts import PROMPT
 
 pytestmark = [pytest.mark.openapi, pytest.mark.timeout(1800)]

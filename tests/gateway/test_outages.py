@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from gateway.api.outages import answer_outages
 from gateway.app import build_app
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import wav
+from tests.gateway.made_media import wav
 from tests.gateway.store.conftest import POSTGRES
 
 

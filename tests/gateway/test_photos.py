@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture
+from tests.gateway.made_media import picture
 
 OWN = {"name": "mine", "labels": [{"name": "rivals", "definition": "d"}, {"name": "allies", "definition": "d"}]}
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,7 +4,7 @@ import pytest
 
 from services.reasoning.prompt import Prompt, builtin_prompts
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture
+from tests.gateway.made_media import picture
 from tests.gateway.test_photos import OWN
 
 SHIPPED = builtin_prompts()["pisc"]

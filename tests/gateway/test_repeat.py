@@ -11,7 +11,8 @@ from gateway.storage import Storage
 from gateway.store.tables import LOCAL
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack, on_every_store, wait_for
-from tests.gateway.fakes import CONSENT, picture
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture
 from tests.gateway.test_searches import SEARCH, STORIES
 
 

@@ -12,7 +12,7 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import SpeechReport
-from tests.gateway.fakes import picture, wav
+from tests.gateway.made_media import picture, wav
 from tests.gateway.objects.conftest import objects, s3, s3_session
 
 __all__ = ["objects", "s3", "s3_session"]

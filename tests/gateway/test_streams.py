@@ -10,7 +10,8 @@ import pytest
 
 from gateway.store.tables import LOCAL
 from tests.gateway.conftest import Stack, on_every_store, wait_for
-from tests.gateway.fakes import CONSENT, grey_of, pictures, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import grey_of, pictures, wav
 
 HEAD = """#EXTM3U
 #EXT-X-VERSION:6

@@ -13,7 +13,8 @@ from gateway.storage import Storage
 from services.common.errors import ProblemError
 from services.talkinghead.schemas import SpeechOptions
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import CONSENT, grey_of, picture, pictures, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import grey_of, picture, pictures, wav
 
 
 def test_a_portrait_and_speech_become_a_video_as_long_as_the_speech(stack: Stack):

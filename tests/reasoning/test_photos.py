@@ -9,7 +9,8 @@ from gateway.processes import free_ports
 from services.common.annotations import LABELS, AnnotatedPhoto, read_annotations
 from services.common.errors import ProblemError
 from services.reasoning.photos import tell_photos
-from tests.gateway.fakes import Fakes, picture, serve_fakes
+from tests.gateway.fakes import Fakes, serve_fakes
+from tests.gateway.made_media import picture
 
 
 @pytest.fixture

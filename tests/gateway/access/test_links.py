@@ -9,7 +9,8 @@ import pytest
 from gateway.access.links import Link
 from gateway.access.secret import Secret
 from tests.gateway.access.conftest import Guarded
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 
 Caller = Callable[..., httpx.Client]
 

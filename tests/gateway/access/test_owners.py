@@ -8,7 +8,8 @@ import pytest
 
 from tests.gateway.access.conftest import Guarded
 from tests.gateway.access.test_guard import all_calls
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 from tests.gateway.test_prompts import PROMPT
 
 Caller = Callable[..., httpx.Client]

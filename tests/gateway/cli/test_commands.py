@@ -13,7 +13,7 @@ from gateway.cli import show
 from gateway.cli.main import app
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import picture, pictures, wav
+from tests.gateway.made_media import picture, pictures, wav
 from tests.gateway.test_prompts import PROMPT
 
 CONSENT = ("--subject", "Ann Lee", "--consent", "self")

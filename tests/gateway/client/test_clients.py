@@ -11,7 +11,8 @@ from gateway.client.patience import Patience
 from gateway.jobs.state import JobStatus
 from services.common.errors import ProblemError
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import CONSENT, picture, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, wav
 
 ANN = json.loads(CONSENT["consent"])
 

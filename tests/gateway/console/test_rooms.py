@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from services.common.errors import ProblemError
 from tests.browser import check_accessibility, console_page, needs_chromium
 from tests.gateway.conftest import Stack, wait_for
-from tests.gateway.fakes import picture, wav
+from tests.gateway.made_media import picture, wav
 from tests.gateway.test_prompts import PROMPT
 
 pytestmark = needs_chromium

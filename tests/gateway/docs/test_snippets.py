@@ -20,7 +20,8 @@ from gateway.access.secret import Secret
 from services.common.settings import REPOSITORY
 from tests.gateway.conftest import Stack, wait_for
 from tests.gateway.docs.blocks import Block, blocks
-from tests.gateway.fakes import CONSENT, picture, pictures, wav
+from tests.gateway.fakes import CONSENT
+from tests.gateway.made_media import picture, pictures, wav
 from tests.gateway.test_prompts import PROMPT
 
 PARSED_ONLY = {

@@ -12,7 +12,7 @@ import pytest
 from gateway.jobs.captions import read_track, webvtt
 from gateway.jobs.join import join
 from services.talkinghead.schemas import Caption
-from tests.gateway.fakes import pictures, soundtrack
+from tests.gateway.made_media import pictures, soundtrack
 
 CAPTIONS = [
     Caption(begin_s=0.0, end_s=0.8, text="Good morning, Zoë & <friends>."),

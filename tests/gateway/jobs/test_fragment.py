@@ -12,7 +12,7 @@ import pytest
 from gateway.jobs.cuts import Cut, cuts
 from gateway.jobs.fragment import Fragment, Tracks, fragment
 from gateway.jobs.join import join
-from tests.gateway.fakes import pictures, soundtrack
+from tests.gateway.made_media import pictures, soundtrack
 
 SEGMENT_FRAMES = 10
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gateway.jobs.join import join
-from tests.gateway.fakes import grey_of, pictures, soundtrack
+from tests.gateway.made_media import grey_of, pictures, soundtrack
 
 
 def segments(folder: Path, frames: int, size: int = 25, fps: Fraction = Fraction(25)) -> list[Path]:

@@ -5,7 +5,7 @@ import time
 
 from gateway.jobs.queue import Bell, make_celery
 from tests.gateway.conftest import Stack, on_every_store, wait_for
-from tests.gateway.fakes import wav
+from tests.gateway.made_media import wav
 
 
 def test_a_killed_worker_loses_no_job_and_no_finished_segment(stack: Stack):

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gateway.provenance.certificate import Certificate, certificate
 from gateway.provenance.credentials import Claim, read, sign
 from services.common.errors import ProblemError
-from tests.gateway.fakes import pictures
+from tests.gateway.made_media import pictures
 
 CLAIM = Claim("a job", "difftalk-small", {"portrait": "0" * 64, "speech": "1" * 64})
 

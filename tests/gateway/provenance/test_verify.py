@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests.gateway.conftest import Stack
-from tests.gateway.fakes import pictures, wav
+from tests.gateway.made_media import pictures, wav
 
 
 def ask(stack: Stack, video: bytes) -> dict[str, Any]:
