@@ -85,7 +85,7 @@ def evidence(
 ) -> list[Evidence]:
     """Sentences by the drop of the label's log-probability when each is hidden from the question, largest first.
 
-    ``logprob``: of the label that was decided, by what the question sees of the story, as the answer tells it.
+    ``logprob``: of the label that was decided, by what the question sees of the story.
     ``story`` was read in pieces: opening, the sentences, closing, frame. A sentence is hidden by taking it out of the
     key-value cache; the sentences after it have seen it already, so the drop is a lower bound of what leaving it out
     would do, at a tenth of the cost. Sentences that name one of the pair come first when there are more than

@@ -174,11 +174,12 @@ class LlamaCppModel:
         self._free.append(prefix.sequence)
 
     @contextmanager
-    def _copies(self, prefix: LlamaPrefix, count: int) -> Iterator[list[int]]:
-        sequences = [self._free.pop() for _ in range(count)]
+    def _copies(self, originals: Sequence[int]) -> Iterator[list[int]]:
+        """Sequences that begin as the ``originals``, one each, forgotten at the end."""
+        sequences = [self._free.pop() for _ in originals]
         try:
-            for sequence in sequences:
-                self._context.memory_seq_cp(prefix.sequence, sequence, -1, -1)
+            for original, sequence in zip(originals, sequences, strict=True):
+                self._context.memory_seq_cp(original, sequence, -1, -1)
             yield sequences
         finally:
             for sequence in sequences:
@@ -197,19 +198,27 @@ class LlamaCppModel:
         return np.array(rows)
 
     def _label_group(self, prefix: LlamaPrefix, questions: Sequence[str], trie: LabelTrie) -> list[LogProbs]:
-        rows: list[dict[tuple[int, ...], LogProbs]] = [{} for _ in questions]
-        for chain in trie.chains:
-            depths = [depth for depth in range(len(chain) + 1) if chain[:depth] in trie.branches]
-            with self._copies(prefix, len(questions)) as sequences:
-                texts = []
-                for sequence, question in zip(sequences, questions, strict=True):
-                    tokens = self._tokens(question)
-                    wanted = {len(tokens) - 1 + depth for depth in depths}
-                    texts.append(_Text(sequence, prefix.n_tokens, [*tokens, *chain], wanted))
-                found = self._feed(texts)
-            for row, text, logprobs in zip(rows, texts, found, strict=True):
-                first = len(text.tokens) - len(chain) - 1
-                row |= {chain[:depth]: logprobs[first + depth] for depth in depths}
+        asked = [self._tokens(question) for question in questions]
+        with self._copies([prefix.sequence] * len(asked)) as sequences:
+            texts = [
+                _Text(sequence, prefix.n_tokens, tokens, {len(tokens) - 1})
+                for sequence, tokens in zip(sequences, asked, strict=True)
+            ]
+            found = self._feed(texts)
+            rows: list[dict[tuple[int, ...], LogProbs]] = [
+                {(): logprobs[len(text.tokens) - 1]} for text, logprobs in zip(texts, found, strict=True)
+            ]
+            for chain in filter(None, trie.chains):
+                with self._copies(sequences) as begun:
+                    wanted = set(range(len(chain)))
+                    found = self._feed(
+                        [
+                            _Text(sequence, text.position + len(text.tokens), list(chain), wanted)
+                            for sequence, text in zip(begun, texts, strict=True)
+                        ]
+                    )
+                for row, logprobs in zip(rows, found, strict=True):
+                    row |= {chain[: depth + 1]: logprobs[depth] for depth in wanted}
         return [trie.score(row) for row in rows]
 
     def generate(
@@ -226,7 +235,7 @@ class LlamaCppModel:
         begun = [self._tokens(beginning) for beginning in beginnings]
         made: list[list[int]] = [[] for _ in beginnings]
         texts = [""] * len(beginnings)
-        with self._copies(prefix, len(beginnings)) as sequences:
+        with self._copies([prefix.sequence] * len(beginnings)) as sequences:
             pending = {
                 index: _Text(sequence, prefix.n_tokens, tokens, {len(tokens) - 1})
                 for index, (sequence, tokens) in enumerate(zip(sequences, begun, strict=True))

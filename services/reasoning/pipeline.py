@@ -52,6 +52,7 @@ from services.reasoning.scoring import (
     label_logprobs,
     method_name,
     pair_scores,
+    scores_as_named,
 )
 from services.reasoning.taxonomy import find_taxonomy, without_sensitive
 
@@ -286,7 +287,7 @@ class Reasoner(Generic[PrefixT]):
         names = [label.name for label in labels]
 
         def logprob(seen: PrefixT) -> float:
-            scores = pair_scores(self.model, seen, [surest.pair], labels, self.method)
+            scores = scores_as_named(self.model, seen, [surest.pair], labels, self.method)
             return float(label_logprobs(scores, names, calibration)[0, names.index(surest.label)])
 
         surest.evidence = evidence(

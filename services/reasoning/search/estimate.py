@@ -7,7 +7,7 @@ import numpy as np
 
 from services.reasoning.llm import LanguageModel
 from services.reasoning.schemas import Label, LabelledStory, Method, SearchEstimate, SearchOptions
-from services.reasoning.scoring import ways
+from services.reasoning.scoring import both_orders, ways
 from services.reasoning.search.halving import rungs, survivors
 from services.reasoning.search.pools import Pools
 from services.reasoning.search.split import Split
@@ -62,5 +62,6 @@ def _story_tokens(model: LanguageModel[Any], stories: Sequence[LabelledStory]) -
 
 def _asked_tokens(model: LanguageModel[Any], labels: Sequence[Label], method: Method) -> int:
     """Of all that is asked about a pair."""
-    texts = [text for way in ways(labels, method) for text in (way.lead, *way.questions(("P1", "P2")))]
+    orders = both_orders([("P1", "P2")])
+    texts = [text for way in ways(labels, method) for text in (way.lead, *(way.question(pair) for pair in orders))]
     return sum(model.count_tokens(text) for text in texts)

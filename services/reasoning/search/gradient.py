@@ -16,7 +16,7 @@ from services.reasoning.instructions import sentences_told
 from services.reasoning.llm import Control, LogProbs
 from services.reasoning.prompt import SEGMENTS, story_pieces
 from services.reasoning.schemas import Label, LabelledStory, Method, Taxonomy
-from services.reasoning.scoring import ways
+from services.reasoning.scoring import both_orders, ways
 from services.reasoning.search.pools import Choice, Pools
 from services.reasoning.transformers_lm import TorchPrefix, TransformersModel
 
@@ -86,7 +86,8 @@ def _story_scores(
             lead = model.tokens(way.lead)
             _, layers = model.forward(model.embed(lead)[None], read.layers, read.n_tokens, [0])
             after = TorchPrefix((read.n_tokens + len(lead),), layers)
-        rows = torch.stack(model.label_scores(after, way.questions(story.pair), way.answers))
+        questions = [way.question(pair) for pair in both_orders([story.pair])]
+        rows = torch.stack(model.label_scores(after, questions, way.answers))
         by_way.append((rows @ torch.tensor(way.weights, dtype=rows.dtype, device=rows.device)).mean(dim=0))
     scores = torch.stack(by_way).mean(dim=0)
     return (scores * torch.tensor(weight, dtype=scores.dtype, device=scores.device)).sum()
