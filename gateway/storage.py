@@ -6,7 +6,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -27,6 +27,15 @@ _ARRIVING_S: Final = 5.0
 
 _FILES: Final = "files"
 _JOBS: Final = "jobs"
+
+
+@contextmanager
+def not_erased(param: str) -> Iterator[None]:
+    """Within it, a file that is gone is ``not_found``: erased since its row was read. ``param`` names the argument."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ProblemError("not_found", f"{param}: the file was erased", param=param) from None
 
 
 class Storage:

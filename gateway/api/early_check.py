@@ -11,6 +11,7 @@ from gateway.api.parts import Parts
 from gateway.jobs.inputs import PERCEPTION, PHOTO, PORTRAIT, SPEECH, NarrationInput, VideoInput
 from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.narration.question import NarrationQuestion
+from gateway.storage import not_erased
 from services.common.errors import ProblemError
 from services.perception.schemas import Story
 from services.talkinghead.client import Input
@@ -51,15 +52,18 @@ class EarlyCheck:
         service, wanted, storage = self._parts.talkinghead, self._wanted, self._parts.storage
         began = time.monotonic()
         with ExitStack() as reading:
-            path = await asyncio.to_thread(reading.enter_context, storage.copy(wanted.portrait))
+            with not_erased("portrait"):
+                path = await asyncio.to_thread(reading.enter_context, storage.copy(wanted.portrait))
             portrait = await asyncio.to_thread(Input.of, path)
             fit = await service.portrait(portrait, wanted.portrait_options(), self._request_id)
         self._portrait = fit, time.monotonic() - began
         if wanted.text is None and wanted.speech is None:  # a script that the job writes
             return
         began = time.monotonic()
-        source = wanted.text if wanted.speech is None else await asyncio.to_thread(storage.read, wanted.speech)
-        features = None if wanted.features is None else await asyncio.to_thread(storage.read, wanted.features)
+        with not_erased("speech"):
+            source = wanted.text if wanted.speech is None else await asyncio.to_thread(storage.read, wanted.speech)
+        with not_erased("features"):
+            features = None if wanted.features is None else await asyncio.to_thread(storage.read, wanted.features)
         report, prepared = await service.speech(source or "", wanted.speech_options(), features, self._request_id)
         self._speech = report, prepared, time.monotonic() - began
 

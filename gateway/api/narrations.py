@@ -27,6 +27,7 @@ from gateway.jobs.records import NewJob, new_id
 from gateway.media import has_face, is_image
 from gateway.narration.question import NarrationQuestion, Told, find_relation
 from gateway.narration.script import write_script
+from gateway.storage import not_erased
 from gateway.store.owners import OwnerStore
 from gateway.store.prompts import PromptStore
 from gateway.taxonomy import find_taxonomy
@@ -240,7 +241,8 @@ async def _photo(parts: Parts, mine: OwnerStore, upload: UploadFile | None, file
     file = await run_in_threadpool(mine.file, str(file_id))
     if not is_image(file.media_type):
         raise ProblemError("unsupported_media", f"photo: {file.media_type} is of the wrong kind", param="photo")
-    return await run_in_threadpool(parts.storage.read, file.id)
+    with not_erased("photo"):
+        return await run_in_threadpool(parts.storage.read, file.id)
 
 
 def _known(text: str) -> Relation:

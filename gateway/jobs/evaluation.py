@@ -12,7 +12,7 @@ from gateway.jobs.records import Job
 from gateway.jobs.telling import Telling
 from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage
+from gateway.storage import Storage, not_erased
 from gateway.taxonomy import labels_by_number
 from services.common.annotations import read_annotations
 from services.common.errors import ProblemError
@@ -106,7 +106,5 @@ def _scores(kept: Workspace) -> dict[str, list[float]]:
 
 
 def _photo(storage: Storage, asked: EvaluationInput, image: str) -> bytes:
-    try:
+    with not_erased(f"photos.{image}"):
         return storage.read(asked.photos[image])
-    except FileNotFoundError:
-        raise ProblemError("not_found", f"photos.{image}: the file was erased", param="photos") from None

@@ -19,10 +19,9 @@ from gateway.jobs.workspace import QUESTION, Workspace
 from gateway.narration.question import NarrationQuestion, Told, find_relation
 from gateway.narration.script import write_script
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage
+from gateway.storage import Storage, not_erased
 from gateway.taxonomy import find_taxonomy
 from services.common.client import ServiceClient
-from services.common.errors import ProblemError
 from services.perception.client import PerceptionClient
 from services.perception.schemas import Story
 from services.reasoning.client import ReasoningClient
@@ -104,10 +103,8 @@ class NarrationMaker:
             await reasoning.close()
 
     def _photo(self, kept: Workspace, wanted: NarrationInput) -> bytes:
-        try:
+        with not_erased("photo"):
             return kept.read(PHOTO) if wanted.photo is None else self._storage.read(wanted.photo)
-        except FileNotFoundError:
-            raise ProblemError("not_found", "photo: the file was erased", param="photo") from None
 
     async def _patiently(self, service: ServiceClient, call: Callable[[], Awaitable[T]]) -> T:
         return await patiently(service, self._settings.service_patience_s, call)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -23,7 +23,7 @@ from gateway.media import HEAD_BYTES, is_video, sniff
 from gateway.provenance.certificate import certificate_of
 from gateway.provenance.credentials import Claim, sign
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage
+from gateway.storage import Storage, not_erased
 from services.common.errors import ProblemError
 from services.common.watermark import mark_of
 from services.talkinghead.client import Input, TalkingHeadClient, read_captions, read_soundtrack, slice_speech
@@ -160,11 +160,11 @@ class VideoMaker:
     @staticmethod
     def _input(reading: ExitStack, copy: AbstractContextManager[Path], param: str) -> Input:
         """Readable while ``reading`` lasts."""
-        with _not_erased(param):
+        with not_erased(param):
             return Input.of(reading.enter_context(copy))
 
     async def _read(self, file_id: str, param: str) -> bytes:
-        with _not_erased(param):
+        with not_erased(param):
             return await asyncio.to_thread(self._storage.read, file_id)
 
     async def _segment(
@@ -193,14 +193,6 @@ def _contents(kept: Workspace, stages: list[str]) -> Iterator[Path]:
     for stage in stages:
         with kept.content(stage) as content:
             yield content
-
-
-@contextmanager
-def _not_erased(param: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise ProblemError("not_found", f"{param}: the file was erased", param=param) from None
 
 
 def _media_type(path: Path) -> str:

@@ -44,6 +44,13 @@ def script(stack: Stack, shows: str | None = None, **fields: Any) -> dict[str, A
     return stack.http.post("/v1/narrations/scripts", files=files, data=fields).json()
 
 
+def test_a_photo_that_is_erased_while_its_row_is_read_is_not_found(stack: Stack):
+    photo = stack.http.post("/v1/files", files={"file": picture("people=2")}).json()["id"]
+    (stack.settings.data_dir / "files" / photo).unlink()
+    answer = stack.http.post("/v1/narrations/scripts", data={"photo_id": photo})
+    assert (answer.status_code, answer.json()["param"]) == (404, "photo"), answer.text
+
+
 def folder_of(stack: Stack, job_id: str) -> set[str]:
     return {name.rpartition(f"{job_id}/")[2] for name in stack.stored() if job_id in name}
 

@@ -143,6 +143,17 @@ def test_uploaded_files_are_used_by_id_and_cannot_be_erased_while_needed(stack: 
     assert not stack.fakes.held
 
 
+@pytest.mark.parametrize("erased", ["portrait", "speech"])
+def test_a_file_that_is_erased_while_its_row_is_read_is_not_found(stack: Stack, erased: str):
+    ids = {
+        name: stack.http.post("/v1/files", files={"file": content}).json()["id"]
+        for name, content in {"portrait": picture("a face"), "speech": wav(1.0)}.items()
+    }
+    (stack.settings.data_dir / "files" / ids[erased]).unlink()
+    answer = stack.http.post("/v1/videos", data=CONSENT | {f"{name}_id": file_id for name, file_id in ids.items()})
+    assert (answer.status_code, answer.json()["param"]) == (404, erased), answer.text
+
+
 @pytest.mark.parametrize(
     ("portrait", "speech", "code"),
     [
