@@ -5,7 +5,7 @@ from services.common.errors import ProblemError
 from services.reasoning.calibration import Calibration, calibration_key
 from services.reasoning.neutral import STORIES as NEUTRAL_STORIES
 from services.reasoning.pipeline import MAX_STORY_TOKENS, Reasoner
-from services.reasoning.prompt import Prompt, builtin_prompts
+from services.reasoning.prompt import SEGMENTS, Prompt, builtin_prompts
 from services.reasoning.schemas import Label, RelationsRequest, Taxonomy
 from services.reasoning.scoring import DEFAULT_METHOD, fitted_method
 from services.reasoning.taxonomy import builtin_taxonomies
@@ -128,6 +128,30 @@ def test_a_calibration_serves_what_is_left_of_its_labels():
     model = FakeModel(cues={"kiss": "couple"}, favourite="friends")
     answer = Reasoner(model, calibrations).relate(RelationsRequest(story=STORY, leave_out_sensitive=True), check)
     assert len(answer.relations[0].probabilities) == 5 and "mean log-prior" in answer.method
+
+
+@pytest.mark.parametrize(
+    ("change", "serves"),
+    [({}, True), ({"model": "other@1"}, False), ({"method": "label words"}, False), ({"method": "phrases@0"}, False)],
+)
+def test_the_calibration_of_a_prompt_that_was_found_serves_its_own_model_and_method_alone(
+    change: dict[str, str], serves: bool
+):
+    labels = builtin_taxonomies()["pisc"].labels
+    fitted = {
+        "model": FakeModel().name,
+        "method": fitted_method(labels, DEFAULT_METHOD),
+        "log_prior": LEVEL.log_prior,
+        "temperature": 2.0,
+        "n_stories": 60,
+        "source": "prompt search, 60 stories",
+    }
+    shipped = builtin_prompts()["pisc"]
+    segments = {segment: getattr(shipped, segment) for segment in SEGMENTS}
+    asked = {"name": "found", "calibration": fitted | change} | segments
+    answer = relate(FakeModel(cues=CUES), prompt=asked, explain=False)
+    assert ("over 60 stories removed, temperature 2" in answer.method) == serves
+    assert ("neutral stories" in answer.method) != serves
 
 
 def test_a_taxonomy_of_sensitive_labels_alone_leaves_nothing_to_choose():
