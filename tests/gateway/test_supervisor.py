@@ -57,12 +57,13 @@ async def test_parts_start_in_order_and_stop_without_a_process_left(tmp_path: Pa
     running = asyncio.create_task(Supervisor(groups, tmp_path, "http://here", said.append).run(stop))
 
     await until(lambda: published_url(tmp_path) == "http://here")
+    await until(lambda: len(pids(tmp_path)) == 4)  # a part is ready before it has told its child's
     assert said[0].startswith("broker") and said[-1].startswith("Raconteur is ready at http://here")
-    assert len(pids(tmp_path)) == 4 and all(alive(pid) for pid in pids(tmp_path))
+    assert all(alive(pid) for pid in pids(tmp_path))
     stop.set()
     await running
 
-    assert not any(alive(pid) for pid in pids(tmp_path))
+    await until(lambda: not any(alive(pid) for pid in pids(tmp_path)))  # killed is not yet gone
     assert published_url(tmp_path) is None
 
 
@@ -78,7 +79,7 @@ async def test_a_part_that_dies_is_started_again(tmp_path: Path):
     await running
 
     assert any("one ended with code -9; starting it again in 0.5 s" in line for line in said)
-    assert not any(alive(pid) for pid in pids(tmp_path))
+    await until(lambda: not any(alive(pid) for pid in pids(tmp_path)))  # killed is not yet gone
 
 
 async def test_a_part_that_cannot_start_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -91,7 +92,7 @@ async def test_a_part_that_cannot_start_is_told_with_its_log(tmp_path: Path, mon
     with pytest.raises(StartError, match=r"bad ended 3 times while starting .*bad\.log[^$]*no model"):
         await Supervisor(groups, tmp_path, "u", lambda _: None).run(asyncio.Event())
 
-    assert not any(alive(pid) for pid in pids(tmp_path))
+    await until(lambda: not any(alive(pid) for pid in pids(tmp_path)))  # killed is not yet gone
 
 
 async def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path):
