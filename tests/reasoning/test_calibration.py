@@ -3,7 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.common.registry import load_registry
 from services.reasoning.calibration import Calibration, calibration_key, fit, load_calibrations, save_calibration
+from services.reasoning.prompt import prompt_for
+from services.reasoning.scoring import DEFAULT_METHOD, fitted_method
+from services.reasoning.settings import ReasoningSettings
+from services.reasoning.taxonomy import builtin_taxonomies
 
 LABELS = ["friends", "family", "couple"]
 
@@ -48,3 +53,14 @@ def test_calibrations_are_kept_by_model_and_prompt(tmp_path: Path):
     )
     assert load_calibrations(path)[calibration_key("model@1", "pisc@2", "both")] == first
     assert len(load_calibrations(path)) == 2
+
+
+@pytest.mark.parametrize("taxonomy", ["pisc", "pipa"])
+def test_what_ships_was_fitted_to_the_shipped_model_prompt_and_phrases(taxonomy: str):
+    settings, model = ReasoningSettings(), ReasoningSettings.model_fields["llm"].default
+    entry = load_registry(settings.weights_dir, "reasoning", settings.profile)[model]
+    chosen = builtin_taxonomies()[taxonomy]
+    method = fitted_method(chosen.labels, DEFAULT_METHOD)
+    key = calibration_key(f"{model}@{entry.sha256[:12]}", prompt_for(chosen).identity, method)
+    fitted = load_calibrations(settings.weights_dir / "reasoning" / "calibration.json")[key]
+    assert set(fitted.log_prior) == {label.name for label in chosen.labels} and fitted.held_out
