@@ -101,7 +101,7 @@ def question(first: str, second: str) -> str:
 
 
 def claim(first: str, second: str) -> str:
-    """What a label's phrases end."""
+    """The beginning of a sentence about a pair that a label's phrases end."""
     return f"{question(first, second)} they are"
 
 

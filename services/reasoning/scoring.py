@@ -32,7 +32,7 @@ METHODS: Final[dict[Method, str]] = {
     "letter codes": f"letter codes, mean over two orders of the labels, {PAIR_ORDERS}",
 }
 DEFAULT_METHOD: Final[Method] = "phrases"
-"""The best of the three and the cheapest: docs/decisions/0002-language-model.md."""
+"""The best of the three: docs/decisions/0002-language-model.md."""
 CALIBRATED: Final = "mean log-prior over {n} stories removed, temperature {temperature:g}"
 LEANING: Final = "mean log-prior over {n} neutral stories removed, no temperature fitted"
 UNCALIBRATED: Final = "no prior removed: none was fitted for this prompt and model"
